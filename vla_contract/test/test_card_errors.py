@@ -1,0 +1,187 @@
+"""A card that is wrong: the error names the file, the field, what was seen and what is allowed."""
+
+import pytest
+import yaml
+from vla_contract.card import CardError, load_card, parse_card
+
+LIMITS = ("arms", 0, "limits")
+GRIPPER = ("arms", 0, "gripper")
+
+WRONG = [
+    # structure
+    (("action", "horison", 16), "action.horison: unknown key (did you mean horizon?); allowed: space, names"),
+    (("arms", 0, "limits", "velocities", [1]), "arms[0].limits.velocities: unknown key (did you mean velocity?)"),
+    (("color", 1), "color: unknown key; allowed: schema_version, name"),
+    (("schema_version", 2), "schema_version: 2, allowed: 1"),
+    (("cameras", []), "cameras: 0 values given, at least 1 needed"),
+    (("cameras", 0, "rate", "30"), "cameras[0].rate: '30', must be a number (without quotes"),
+    (("cameras", 0, "rate", "1e3"), "an exponent needs a point and a sign: 1.0e+3"),
+    (("cameras", 0, "width", 224.5), "cameras[0].width: 224.5, must be a whole number"),
+    (("cameras", 0, "compressed", 1), "cameras[0].compressed: 1, must be true or false"),
+    (("cameras", 0, "encoding", "yuv422"), "cameras[0].encoding: 'yuv422', allowed: 'rgb8', 'bgr8'"),
+    (("cameras", 0, "frame", ""), "cameras[0].frame: empty text"),
+    (("name", 5), "name: 5, must be text"),
+    (("arms", 0, "joints", "j1"), "arms[0].joints: 'j1', must be a list"),
+    (("arms", 0, "replacement_rule", "fast"), "arms[0].replacement_rule: 'fast', allowed: 'legacy', 'splice'"),
+    ((*GRIPPER, "interface", "usb"), "arms[0].gripper.interface: 'usb', allowed: 'jtc', 'gripper_command', 'binary'"),
+    ((*LIMITS, None), "arms[0].limits: nothing, must be a mapping"),
+    ((*LIMITS, "velocity", 1, None), "arms[0].limits.velocity[1]: nothing, must be a number"),
+    ((*LIMITS, "workspace_min", [0, 0]), "arms[0].limits.workspace_min: 2 values given, at least 3 needed: x, y, z"),
+    ((*LIMITS, "tool_speed", float("nan")), "arms[0].limits.tool_speed: nan, must be a finite number"),
+    ((*LIMITS, "jerk", 2, float("inf")), "arms[0].limits.jerk[2]: inf, must be a finite number"),
+    # names, topics, frames
+    (("cameras", 1, "name", "front"), "cameras[1].name: 'front' given twice, must be unique"),
+    (("arms", 0, "name", "left.arm"), "arms[0].name: 'left.arm', allowed are letters, digits and _"),
+    (("arms", 0, "joints", ["j1", "j2", "j1"]), "arms[0].joints[2]: 'j1' given twice"),
+    ((*GRIPPER, "joint", "j2"), "arms[0].gripper.joint: 'j2' given twice"),
+    (("cameras", 0, "topic", "/front/image_raw"), "cameras[0].topic: '/front/image_raw' is not relative"),
+    (("state", "topic", "joint states"), "state.topic: 'joint states' is no topic name"),
+    (("cameras", 1, "topic", "front/image_raw"), "cameras[1].topic: 'front/image_raw' given twice"),
+    ((*GRIPPER, "topic", "arm/joint_trajectory"), "arms[0].gripper.topic: 'arm/joint_trajectory' given twice"),
+    (("arms", 0, "base_frame", "/base"), "arms[0].base_frame: '/base' is no frame name"),
+    # arms
+    ((*LIMITS, "velocity", [1, 1]), "arms[0].limits.velocity: 2 values given, 3 joints need 3"),
+    ((*LIMITS, "position_upper", [1, 1]), "arms[0].limits.position_upper: 2 values given, 3 joints need 3"),
+    (("arms", 0, "home", [0] * 4), "arms[0].home: 4 values given, 3 joints need 3"),
+    (("arms", 0, "home", [0, 2.5, 0]), "arms[0].home[1]: 2.5 rad for j2, the limits are -2 to 2"),
+    ((*LIMITS, "position_lower", [-1, 2, -3]), "arms[0].limits.position_lower[1]: 2 for j2, must be below position_upper"),
+    ((*LIMITS, "position_lower", [-170, -2, -3]), "arms[0].limits.position_lower[0]: -170 for j1, radians"),
+    ((*LIMITS, "velocity", 0, 120), "arms[0].limits.velocity[0]: 120 for j1, up to 50 rad/s is allowed: radians"),
+    ((*LIMITS, "velocity", 0, 0), "arms[0].limits.velocity[0]: 0 for j1, must be above 0 rad/s"),
+    ((*LIMITS, "acceleration", 1, 900), "arms[0].limits.acceleration[1]: 900 for j2"),
+    ((*LIMITS, "jerk", 1, -1), "arms[0].limits.jerk[1]: -1 for j2, must be above 0"),
+    ((*LIMITS, "workspace_min", [0.2, 0.4, 0]), "arms[0].limits.workspace_min[1]: 0.4 for y, must be below workspace_max"),
+    ((*LIMITS, "workspace_max", [700, 0.4, 0.6]), "arms[0].limits.workspace_max[0]: 700, metres up to 10"),
+    ((*LIMITS, "tool_speed", 700), "arms[0].limits.tool_speed: 700, allowed is up to 10 m/s (likely millimetres)"),
+    ((*LIMITS, "tool_angular_speed", 120), "arms[0].limits.tool_angular_speed: 120, allowed is up to 50 rad/s"),
+    ((*LIMITS, "tracking_tolerance", 5), "arms[0].limits.tracking_tolerance: 5, allowed is up to 3.14159 rad"),
+    ((*LIMITS, "collision", "table_height", 20), "arms[0].limits.collision.table_height: 20, metres"),
+    ((*GRIPPER, "open_position", 40), "arms[0].gripper.open_position: 40, up to"),
+    ((*GRIPPER, "closed_position", 0.04), "arms[0].gripper.closed_position: 0.04 is open_position too"),
+    ((*GRIPPER, "closed_value", 1), "arms[0].gripper.closed_value: 1 is open_value too; open and closed must differ"),
+    # cameras and state
+    (("cameras", 0, "height", 0), "cameras[0].height: 0, allowed are 8 to 8192 pixels"),
+    (("cameras", 0, "rate", 0), "cameras[0].rate: 0 Hz, must be above 0"),
+    (("cameras", 0, "max_age", 250), "cameras[0].max_age: 250, allowed is up to 5 s (likely milliseconds)"),
+    (("cameras", 0, "max_age", 0.01), "cameras[0].max_age: 0.01 s is less than one period of the camera"),
+    (("state", "max_skew", -1), "state.max_skew: -1 s, must be above 0"),
+    (("state", "fields", 0, "j9.position"), "state.fields[0]: no joint 'j9' in arms; there are j1, j2, j3, finger"),
+    (("state", "fields", 0, "j1"), "state.fields[0]: 'j1', allowed is a joint followed by .position, .velocity, .effort"),
+    (("state", "fields", 1, "j1.position"), "state.fields[1]: 'j1.position' given twice"),
+    # action
+    (("action", "step_period", 100), "action.step_period: 100, allowed is up to 5 s (likely milliseconds)"),
+    (("action", "horizon", 0), "action.horizon: 0, allowed are 1 to 1000 steps"),
+    (("max_open_loop", 2000), "max_open_loop: 2000, allowed is up to 60 s (likely milliseconds)"),
+    (("max_open_loop", 0.05), "max_open_loop: 0.05 s is less than action.step_period (0.1 s)"),
+    (("action", "space", "EE_VELOCITY"), "action.space: 'EE_VELOCITY', allowed: 'JOINT_POSITION', "),
+    (("action", "space", "JOINT_DELTA"), "action.names: missing j1, j2, j3; unexpected left.x, left.y"),
+    (("action", "names", 6, "left.grip"), "action.names: missing left.gripper; unexpected left.grip; EE_DELTA of left"),
+    ((*GRIPPER, None), "action.names: unexpected left.gripper"),
+    # tasks
+    (("tasks", 0, "wording", ["lift the {colour} block"]), "tasks[0].wording[0]: no slot 'colour'; slots has color"),
+    (("tasks", 0, "wording", ["lift the {color block"]), "a slot is written {name}"),
+    (("tasks", 0, "wording", ["lift it"]), "tasks[0].slots.color: no wording uses it"),
+    (("tasks", 0, "slots", "color", []), "tasks[0].slots.color: no values, at least one is needed"),
+    (("tasks", 0, "time_limit", 0), "tasks[0].time_limit: 0 s, must be above 0"),
+]
+
+
+@pytest.mark.parametrize("change, expected", WRONG, ids=[str(case[1])[:60] for case in WRONG])
+def test_every_error_names_the_field_and_what_is_allowed(changed, change, expected):
+    with pytest.raises(CardError) as caught:
+        parse_card(changed(*change), source="cell.yaml")
+    assert expected in str(caught.value)
+    assert all(line.startswith("cell.yaml: ") for line in str(caught.value).splitlines())
+
+
+REQUIRED = [
+    ("name",), ("arms",), ("cameras",), ("state",), ("action",), ("max_open_loop",), ("tasks",), ("dataset",),
+    ("arms", 0, "joints"), (*LIMITS, "jerk"), (*LIMITS, "collision"), (*GRIPPER, "open_value"), ("cameras", 1, "max_age"),
+    ("state", "max_skew"), ("action", "step_period"), ("tasks", 0, "success_metric"), ("dataset", "licence"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", REQUIRED, ids=str)
+def test_a_missing_field_is_named_with_what_it_means(changed, path):
+    with pytest.raises(CardError) as caught:
+        parse_card(changed(*path, changed.REMOVE))
+    text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).lstrip(".")
+    problem = next(p for p in caught.value.problems if p.message.startswith("missing"))
+    assert str(problem).startswith(f"{text}: missing; it is needed: ")
+    assert len(problem.message) > len("missing; it is needed: ") + 3
+
+
+def places(content, path=()):
+    """Every path in the content, of branches and leaves."""
+    items = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    for key, value in items:
+        yield (*path, key)
+        yield from places(value, (*path, key))
+
+
+def test_nonsense_in_any_place_is_an_error_at_or_above_it_or_harmless(card_text, changed):
+    for path in places(yaml.safe_load(card_text)):
+        for nonsense in (None, True, -1, 10**400, float("nan"), "", "x y", [], [None], {}, {"a": 1}):
+            try:
+                parse_card(changed(*path, nonsense), source="cell.yaml")
+            except CardError as error:
+                assert all(problem.path and problem.message for problem in error.problems), (path, nonsense, str(error))
+
+
+def test_permuted_action_names_are_told_from_missing_ones(changed):
+    names = ["left.x", "left.y", "left.z", "left.ry", "left.rx", "left.rz", "left.gripper"]
+    with pytest.raises(CardError, match=r"action\.names\[3\]: left\.ry stands where left\.rx must"):
+        parse_card(changed("action", "names", names))
+
+
+def test_all_problems_are_told_at_once(changed):
+    content = changed("max_open_loop", -1)
+    content["arms"][0]["home"] = [9, 9, 9]
+    with pytest.raises(CardError) as caught:
+        parse_card(content)
+    assert len(caught.value.problems) == 4
+    assert [p.path for p in caught.value.problems][:2] == [("arms", 0, "home", 0), ("arms", 0, "home", 1)]
+
+
+def test_a_key_given_twice_is_refused_with_both_lines(card_text):
+    text = card_text.replace("      tool_speed: 0.7\n", "      tool_speed: 0.7\n      tool_speed: 0.9\n")
+    with pytest.raises(CardError, match=r"line \d+: key 'tool_speed' given twice, first on line \d+"):
+        parse_card(text, "cell.yaml")
+
+
+def test_anchors_and_merges_still_work(card_text):
+    text = card_text.replace("dataset: {", "dataset: {<<: &d {licence: MIT}, ").replace("licence: Apache-2.0, ", "")
+    assert parse_card(text).dataset.licence == "MIT"
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("", "empty, a card is a mapping"),
+        ("- a\n- b\n", "a list, a card is a mapping"),
+        ("a: [", "not YAML"),
+        ("a: !!python/object/apply:os.getcwd []", "not YAML"),
+        ("1: 2", "key 1 is not text"),
+    ],
+)
+def test_what_is_no_card_at_all(text, expected):
+    with pytest.raises(CardError, match=f"^cell.yaml: .*{expected}"):
+        parse_card(text, "cell.yaml")
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path):
+    with pytest.raises(CardError, match=r"nowhere\.yaml: no such file"):
+        load_card(tmp_path / "nowhere.yaml")
+    with pytest.raises(CardError, match="is a folder"):
+        load_card(tmp_path)
+    (tmp_path / "picture.yaml").write_bytes(b"\x89PNG\xff\xfe")
+    with pytest.raises(CardError, match=r"picture\.yaml: cannot be read"):
+        load_card(tmp_path / "picture.yaml")
+
+
+def test_errors_of_a_file_begin_with_its_path(card_text, tmp_path):
+    path = tmp_path / "cell.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(card_text), "max_open_loop": 0}))
+    with pytest.raises(CardError) as caught:
+        load_card(path)
+    assert str(caught.value).startswith(f"{path}: max_open_loop: 0 s")

@@ -1,0 +1,115 @@
+"""Evidence as JSON Lines: one row for each observation, chunk and report, whole lines only."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from vla_contract.chunk import ActionChunk
+    from vla_contract.observation import VLAObservation
+    from vla_contract.report import ChunkReport
+
+
+class EvidenceError(ValueError):
+    """Evidence that cannot be read. The message names the file and the line."""
+
+
+def json_ready(value: Any) -> Any:
+    """Arrays and tuples as lists, NumPy scalars as numbers.
+
+    What is not finite becomes the text "NaN", "Infinity" or "-Infinity", which float() reads back: JSON has no such
+    numbers, and evidence must keep them.
+    """
+    if isinstance(value, dict):
+        return {str(key): json_ready(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return json_ready(value.tolist())
+    if isinstance(value, list | tuple):
+        return [json_ready(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    return value
+
+
+def observation_row(observation: VLAObservation, run_id: str, sequence: int) -> dict:
+    """What the policy saw for chunk ``sequence`` of a run; pixels as digests."""
+    return {"run_id": run_id, "sequence": int(sequence), **observation.as_row()}
+
+
+def chunk_row(chunk: ActionChunk) -> dict:
+    """What the policy decided, in full."""
+    row = {"kind": "chunk", **_fields(chunk)}
+    row["action_space"] = chunk.action_space.name
+    row["horizon"] = chunk.horizon
+    return row
+
+
+def report_row(report: ChunkReport) -> dict:
+    """What became of it, in full; enumerations by name."""
+    row = {"kind": "report", **_fields(report)}
+    for key in ("phase", "verdict", "action_space"):
+        row[key] = getattr(report, key).name
+    row["clamps"] = [json_ready(clamp._asdict()) for clamp in report.clamps]
+    return row
+
+
+def _fields(record: Any) -> dict:
+    return {name: json_ready(getattr(record, name)) for name in record.__dataclass_fields__}
+
+
+class EvidenceWriter:
+    """Appends rows to a file. Each row is one write of one whole line, so that a crash or a second thread splits none.
+
+    Use as a context manager, or call ``close``.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115
+        self._mend_last_line()
+
+    def _mend_last_line(self) -> None:
+        size = self._file.tell() or os.fstat(self._file.fileno()).st_size
+        if size:
+            with open(self.path, "rb") as file:
+                file.seek(size - 1)
+                if file.read(1) != b"\n":
+                    self._file.write(b"\n")
+
+    def write(self, row: dict) -> None:
+        """Appends one row. TypeError where it holds what JSON cannot; nothing is written then."""
+        line = json.dumps(json_ready(row), allow_nan=False, separators=(",", ":")) + "\n"
+        with self._lock:
+            self._file.write(line.encode())
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> EvidenceWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def read_rows(path: str | Path) -> Iterator[dict]:
+    """Rows of a file in order. EvidenceError names the file and the line that is broken."""
+    with open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise EvidenceError(f"{path}: line {number}: not JSON ({error})") from None
+            if not isinstance(row, dict):
+                raise EvidenceError(f"{path}: line {number}: a {type(row).__name__}, a row is a mapping")
+            yield row

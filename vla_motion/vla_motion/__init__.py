@@ -1,0 +1,1 @@
+"""Robot mathematics without ROS: kinematics, rotations, splines and action conversions."""

@@ -1,0 +1,176 @@
+"""The `sim` node: cameras, joint states, trajectory topics and ground truth of the simulated cell."""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+from geometry_msgs.msg import Point, Pose, Quaternion
+import numpy as np
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, JointState
+from sensor_msgs.msg import Image
+from std_msgs.msg import String
+from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
+from vla_contract.card import CardError, load_card
+from vla_contract.ros.convert import trajectory_from_msg
+from vla_contract.ros.images import array_to_image
+from vla_contract.ros.qos import LATCHED, RELIABLE, SENSOR
+from vla_contract.ros.stamps import ns_to_duration, ns_to_stamp
+from vla_motion.trajectory import JointTrajectory
+from vla_msgs.msg import ObjectPose, TaskState
+from vla_msgs.srv import Reset
+
+from vla_sim.scene import robot_mjcf
+from vla_sim.server import Callbacks, SimServer
+from vla_sim.tasks import TaskError
+from vla_sim.world import SimWorld, WorldError
+
+
+class SimNode(Node):
+    """Publishes what the server simulates. Parameters: card, task, seed, rule, rate, publish_clock."""
+
+    def __init__(self) -> None:
+        super().__init__("sim")
+        card = load_card(self.declare_parameter("card", "").value)
+        task = self.declare_parameter("task", "pick").value
+        seed = self.declare_parameter("seed", 0).value
+        rule = self.declare_parameter("rule", "").value or None
+        rate = self.declare_parameter("rate", 1.0).value
+        publish_clock = self.declare_parameter("publish_clock", False).value
+        self._world = SimWorld(card, rule=rule)
+        self._task = self._world.reset(task, seed)
+        self._episode, self._episode_start = 1, 0
+        self.failure: BaseException | None = None
+        self._images = {c.name: self.create_publisher(Image, c.topic, SENSOR) for c in card.cameras}
+        self._infos = {
+            c.name: self.create_publisher(CameraInfo, f"{c.topic.rsplit('/', 1)[0]}/camera_info", SENSOR) for c in card.cameras
+        }
+        self._camera_infos = {c.name: self._camera_info(c) for c in card.cameras}
+        self._states = self.create_publisher(JointState, card.state.topic, SENSOR)
+        self._clock_publisher = self.create_publisher(Clock, "/clock", SENSOR) if publish_clock else None
+        self._task_states = self.create_publisher(TaskState, "vla/task_state", RELIABLE)
+        self._description = self.create_publisher(String, "robot_description", LATCHED)
+        self._description.publish(String(data=robot_mjcf()))
+        self._card = card
+        callbacks = Callbacks(self._on_state, self._on_image, self._on_slip, self._on_error)
+        start = None if publish_clock else self.get_clock().now().nanoseconds
+        self._server = SimServer(self._world, callbacks, rate=rate, start_ns=start)
+        self._episode_start = self._world.now_ns
+        arm = card.arms[0]
+        for topic in (arm.trajectory_topic, arm.gripper.topic):
+            self.create_subscription(JointTrajectoryMsg, topic, lambda m, t=topic: self._on_trajectory(t, m), RELIABLE)
+        self.create_service(Reset, "vla_sim/reset", self._on_reset)
+        self.create_timer(0.05, self._publish_task_state)
+        self._server.start()
+        self.get_logger().info(f"task '{task}' seed {seed}: \"{self._task.instruction}\"")
+
+    def close(self) -> None:
+        """End the server's threads."""
+        self._server.stop()
+
+    def _camera_info(self, camera) -> CameraInfo:
+        focal = camera.height / 2 / np.tan(self._world.vertical_fov(camera.name) / 2)
+        cx, cy = (camera.width - 1) / 2, (camera.height - 1) / 2
+        info = CameraInfo(width=camera.width, height=camera.height, distortion_model="plumb_bob", d=[0.0] * 5)
+        info.k = [focal, 0.0, cx, 0.0, focal, cy, 0.0, 0.0, 1.0]
+        info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+        info.p = [focal, 0.0, cx, 0.0, 0.0, focal, cy, 0.0, 0.0, 0.0, 1.0, 0.0]
+        info.header.frame_id = camera.frame
+        return info
+
+    # From the server's threads.
+
+    def _on_state(self, now_ns: int, names, positions, velocities) -> None:
+        stamp = ns_to_stamp(now_ns)
+        if self._clock_publisher is not None:
+            self._clock_publisher.publish(Clock(clock=stamp))
+        message = JointState(name=list(names), position=positions.tolist(), velocity=velocities.tolist())
+        message.header.stamp = stamp
+        self._states.publish(message)
+
+    def _on_image(self, camera: str, stamp_ns: int, image: np.ndarray) -> None:
+        info = self._camera_infos[camera]
+        info.header.stamp = ns_to_stamp(stamp_ns)
+        self._images[camera].publish(array_to_image(image, stamp_ns, info.header.frame_id))
+        self._infos[camera].publish(info)
+
+    def _on_slip(self, skipped_ns: int) -> None:
+        self.get_logger().warning(
+            f"this machine is too slow for rate {self.get_parameter('rate').value}: {skipped_ns / 1e6:.0f} ms skipped",
+            throttle_duration_sec=5.0,
+        )
+
+    def _on_error(self, error: BaseException) -> None:
+        self.failure = error
+        threading.Thread(target=rclpy.try_shutdown, daemon=True).start()
+
+    # From the executor.
+
+    def _on_trajectory(self, topic: str, message: JointTrajectoryMsg) -> None:
+        with self._server.locked():
+            accepted, reason = self._world.submit(JointTrajectory(**trajectory_from_msg(message), topic=topic))
+        if not accepted:
+            self.get_logger().error(f"trajectory on '{topic}' refused: {reason}")
+
+    def _on_reset(self, request: Reset.Request, response: Reset.Response) -> Reset.Response:
+        try:
+            self._task = self._server.reset(request.task or self._task.name, request.seed)
+        except TaskError as error:
+            response.success, response.message = False, str(error)
+            return response
+        self._episode += 1
+        self._episode_start = self._world.now_ns
+        response.success, response.instruction, response.episode = True, self._task.instruction, self._episode
+        return response
+
+    def _publish_task_state(self) -> None:
+        with self._server.locked():
+            now, progress = self._world.now_ns, self._world.progress()
+            poses = [(n, p, self._world.object_quaternion(n)) for n, p in progress.objects.items()]
+        message = TaskState(
+            task=progress.task,
+            seed=progress.seed,
+            instruction=progress.instruction,
+            episode=self._episode,
+            elapsed=ns_to_duration(now - self._episode_start),
+            success=progress.done_now,
+            succeeded_once=progress.success,
+            target_object=progress.target,
+            first_touched=progress.first_touched,
+            held_object=progress.held,
+        )
+        message.header.stamp = ns_to_stamp(now)
+        message.header.frame_id = self._card.arms[0].base_frame
+        for name, position, quaternion in poses:
+            x, y, z, w = map(float, quaternion)
+            point = Point(x=float(position[0]), y=float(position[1]), z=float(position[2]))
+            message.objects.append(ObjectPose(name=name, pose=Pose(position=point, orientation=Quaternion(x=x, y=y, z=z, w=w))))
+        self._task_states.publish(message)
+
+
+def main() -> None:
+    """Entry point: 0 after Ctrl-C, 1 after an error, which is one line."""
+    rclpy.init()
+    node, code = None, 0
+    try:
+        node = SimNode()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except (CardError, WorldError, TaskError, ValueError) as error:
+        print(f"sim: error: {error}", file=sys.stderr)
+        code = 1
+    if node is not None:
+        node.close()
+        if node.failure is not None:
+            print(f"sim: error: the simulation ended: {node.failure!r}", file=sys.stderr)
+            code = 1
+        node.destroy_node()
+    rclpy.try_shutdown()
+    sys.exit(code)

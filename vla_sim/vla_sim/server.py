@@ -1,0 +1,126 @@
+"""Runs a world in real time: one thread for physics, one for the cameras, and callbacks for whoever publishes. No ROS here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+import threading
+import time
+
+import numpy as np
+
+from vla_sim.tasks import TaskInstance
+from vla_sim.world import TIMESTEP_NS, SimWorld
+
+TICK_NS = 10_000_000
+"""Period of joint states and clock [ns]."""
+SLIP_NS = 100_000_000
+"""A machine that falls behind by this much skips time instead of running after it [ns]."""
+
+
+@dataclass
+class Callbacks:
+    """What the server gives, each from one of its threads. All times are the world's [ns]."""
+
+    on_state: Callable[[int, tuple[str, ...], np.ndarray, np.ndarray], None]
+    on_image: Callable[[str, int, np.ndarray], None]
+    on_slip: Callable[[int], None] = field(default=lambda _: None)
+    on_error: Callable[[BaseException], None] = field(default=lambda _: None)
+
+
+class SimServer:
+    """Paces a world against the steady clock.
+
+    Args:
+        world: The simulator; touch it only through `locked()` once started.
+        callbacks: Receivers.
+        rate: Seconds of the world for one second of the wall.
+        start_ns: The world's time at the start, a multiple of `TICK_NS` from then on [ns].
+    """
+
+    def __init__(self, world: SimWorld, callbacks: Callbacks, *, rate: float = 1.0, start_ns: int | None = None) -> None:
+        if not 0.01 <= rate <= 100.0:
+            raise ValueError(f"rate: {rate}, allowed are 0.01 to 100")
+        self._world = world
+        self._callbacks = callbacks
+        self._rate = rate
+        if start_ns is not None:
+            world.now_ns = start_ns - start_ns % TICK_NS
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._frame_due = threading.Event()
+        self.frames_dropped = 0
+        """Camera instants at which the renderer was still busy."""
+        self.slipped_ns = 0
+        """Time skipped because the machine was too slow [ns]."""
+        self._threads = [
+            threading.Thread(target=self._guarded, args=(loop,), name=name, daemon=True)
+            for loop, name in ((self._physics, "physics"), (self._cameras, "cameras"))
+        ]
+
+    def start(self) -> None:
+        """Start both threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End both threads and wait for them."""
+        self._stopping.set()
+        self._frame_due.set()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(timeout=5.0)
+
+    def locked(self) -> threading.Lock:
+        """The lock around the world: `with server.locked(): ...`."""
+        return self._lock
+
+    def reset(self, task: str, seed: int) -> TaskInstance:
+        """Lay out a task; see `SimWorld.reset`."""
+        with self._lock:
+            return self._world.reset(task, seed)
+
+    def _guarded(self, loop: Callable[[], None]) -> None:
+        try:
+            loop()
+        except BaseException as error:  # noqa: BLE001 - a thread that dies must take the node with it
+            if not self._stopping.is_set():
+                self._callbacks.on_error(error)
+
+    def _physics(self) -> None:
+        world = self._world
+        period = 1e9 / self._world.card.cameras[0].rate
+        next_frame = float(world.now_ns)
+        origin, origin_wall = world.now_ns, time.monotonic_ns()
+        while not self._stopping.is_set():
+            target = origin + int((time.monotonic_ns() - origin_wall) * self._rate)
+            behind = target - world.now_ns
+            if behind < TICK_NS:
+                time.sleep((TICK_NS - behind) / self._rate / 1e9)
+                continue
+            if behind > SLIP_NS:
+                skipped = (behind - TICK_NS) // TICK_NS * TICK_NS
+                with self._lock:
+                    world.now_ns += skipped
+                self.slipped_ns += skipped
+                self._callbacks.on_slip(skipped)
+            with self._lock:
+                world.step(TICK_NS // TIMESTEP_NS)
+                now = world.now_ns
+                state = world.joint_state()
+            self._callbacks.on_state(now, *state)
+            if now >= next_frame:
+                if self._frame_due.is_set():
+                    self.frames_dropped += 1
+                self._frame_due.set()
+                next_frame = max(next_frame + period, now - period)
+
+    def _cameras(self) -> None:
+        while self._frame_due.wait() and not self._stopping.is_set():
+            with self._lock:
+                stamp = self._world.now_ns
+                staged = [(c.name, self._world.stage(c.name)) for c in self._world.card.cameras]
+            for name, renderer in staged:
+                self._callbacks.on_image(name, stamp, renderer.render())
+            self._frame_due.clear()
+        self._world.close()

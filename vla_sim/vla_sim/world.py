@@ -1,0 +1,305 @@
+"""The simulated cell: MuJoCo physics, joint trajectory controllers, cameras and ground truth, stepped in virtual time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+from vla_contract.card import InterfaceCard
+from vla_motion.trajectory import JointTrajectory
+
+from vla_sim.expert import ExpertState, grasp_spec
+from vla_sim.jtc import JointTrajectoryEndpoint
+from vla_sim.scene import OBJECTS, scene_assets, scene_mjcf
+from vla_sim.tasks import TaskInstance, is_success, make_task
+
+TIMESTEP_NS = 2_000_000
+"""Physics step and period of the joint trajectory controllers [ns]."""
+HOLD_NS = 200_000_000
+"""How long success must last before it counts [ns]."""
+
+
+class WorldError(ValueError):
+    """The card does not fit this simulator. The message names the field and what is allowed."""
+
+
+@dataclass(frozen=True)
+class TaskProgress:
+    """Ground truth of the trial under way.
+
+    Attributes:
+        success: The task has been done at some time, for `HOLD_NS` without a break.
+        done_now: It is done at this instant.
+        first_touched: First object that a finger touched, empty if none yet.
+        objects: Positions of the objects present, base frame [m].
+    """
+
+    task: str
+    seed: int
+    instruction: str
+    target: str
+    success: bool
+    done_now: bool
+    first_touched: str
+    held: str
+    objects: dict[str, np.ndarray]
+
+
+class SimWorld:
+    """One robot cell.
+
+    Args:
+        card: Interface card; its one arm must be the Panda, its cameras must exist in the scene.
+        rule: Replacement rule of the joint trajectory controller, `legacy` or `splice`; the card's by default.
+
+    Raises:
+        WorldError: The card names joints, cameras or topics that the scene does not have.
+    """
+
+    def __init__(self, card: InterfaceCard, *, rule: str | None = None) -> None:
+        self.card = card
+        if len(card.arms) != 1:
+            raise WorldError(f"{card.name}: arms: this scene has 1 arm, the card has {len(card.arms)}")
+        self._arm = card.arms[0]
+        self.model = mujoco.MjModel.from_xml_string(scene_mjcf(), scene_assets())
+        self.data = mujoco.MjData(self.model)
+        self._check_card()
+        gripper = self._arm.gripper
+        self.joint_names = (*self._arm.joints, gripper.joint)
+        m = self.model
+        self._q_index = np.array([m.joint(j).qposadr[0] for j in self.joint_names])
+        self._v_index = np.array([m.joint(j).dofadr[0] for j in self.joint_names])
+        self._n = len(self._arm.joints)
+        self._mirror = m.joint("panda_finger_joint2")
+        self._free = {name: (m.joint(f"{name}_free").qposadr[0], m.joint(f"{name}_free").dofadr[0]) for name in OBJECTS}
+        self._body = {name: m.body(name).id for name in OBJECTS}
+        self._object_of_geom = np.full(m.ngeom, -1)
+        self._names = list(OBJECTS)
+        for k, name in enumerate(self._names):
+            self._object_of_geom[m.geom_bodyid == self._body[name]] = k
+        fingers = [m.body("panda_leftfinger").id, m.body("panda_rightfinger").id]
+        self._finger_of_geom = np.select([m.geom_bodyid == fingers[0], m.geom_bodyid == fingers[1]], [0, 1], -1)
+        actuators = [m.actuator(j).id for j in self.joint_names]
+        self._actuators = np.array(actuators)
+        self._mirror_actuator = m.actuator("panda_finger_joint2").id
+        # Feeding the velocity forward through a PD servo: ctrl = q + (kv / kp) v.
+        self._lead = m.actuator_biasprm[actuators, 2] / m.actuator_biasprm[actuators, 1]
+        self._tool = m.site(self._arm.tool_frame).id
+        self._nominal = {
+            "light": m.light_diffuse[0].copy(),
+            "table": m.mat_rgba[m.material("wood").id].copy(),
+            "camera": m.cam_pos.copy(),
+        }
+        self._rule = rule or self._arm.replacement_rule
+        self._renderers: dict[str, mujoco.Renderer] = {}
+        self.now_ns = 1_000_000_000  # a stamp of zero would mean "now"
+        self.task: TaskInstance | None = None
+        self._new_endpoints()
+
+    def _check_card(self) -> None:
+        def known(kind: int) -> list[str]:
+            count = {mujoco.mjtObj.mjOBJ_JOINT: self.model.njnt, mujoco.mjtObj.mjOBJ_CAMERA: self.model.ncam}[kind]
+            return [mujoco.mj_id2name(self.model, kind, i) for i in range(count)]
+
+        joints, cameras = known(mujoco.mjtObj.mjOBJ_JOINT), known(mujoco.mjtObj.mjOBJ_CAMERA)
+        for joint in self._arm.joints:
+            if joint not in joints:
+                allowed = [j for j in joints if not j.endswith("_free")]
+                raise WorldError(f"{self.card.name}: arms[0].joints: '{joint}' is not in the scene, it has {allowed}")
+        if self._arm.gripper is None or self._arm.gripper.joint not in joints:
+            raise WorldError(f"{self.card.name}: arms[0].gripper: the scene's gripper joint is 'panda_finger_joint1'")
+        for camera in self.card.cameras:
+            if camera.name not in cameras:
+                raise WorldError(f"{self.card.name}: cameras: '{camera.name}' is not in the scene, it has {cameras}")
+
+    def _new_endpoints(self) -> None:
+        gripper = self._arm.gripper
+        self._endpoints = {
+            self._arm.trajectory_topic: JointTrajectoryEndpoint(self._arm.joints, TIMESTEP_NS, self._rule),
+            gripper.topic: JointTrajectoryEndpoint([gripper.joint], TIMESTEP_NS, self._rule),
+        }
+
+    # Trials.
+
+    def reset(self, task_name: str, seed: int) -> TaskInstance:
+        """Lay out a task and put the arm at its start. Virtual time goes on; trajectories are forgotten.
+
+        Raises:
+            TaskError: Unknown task.
+        """
+        task = make_task(self.card, task_name, seed, n_joints=self._n)
+        m, d = self.model, self.data
+        mujoco.mj_resetData(m, d)
+        start = np.clip(
+            np.array(self._arm.home) + task.arm_offset,
+            np.array(self._arm.limits.position_lower) + 0.05,
+            np.array(self._arm.limits.position_upper) - 0.05,
+        )
+        d.qpos[self._q_index[: self._n]] = start
+        d.qpos[[self._q_index[self._n], self._mirror.qposadr[0]]] = self._arm.gripper.open_position
+        for k, name in enumerate(self._names):
+            q, _ = self._free[name]
+            present = name in task.layout
+            x, y, yaw = task.layout.get(name, (float(k), 0.0, 0.0))
+            # Absent objects float below the floor, weightless, where nothing sees or touches them.
+            d.qpos[q : q + 3] = [x, y, OBJECTS[name].rest_height + 0.0005 if present else -4.0]
+            d.qpos[q + 3 : q + 7] = [np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)]
+            m.body_gravcomp[self._body[name]] = 0.0 if present else 1.0
+        m.light_diffuse[0] = self._nominal["light"] * task.look["light"].mean()
+        m.mat_rgba[m.material("wood").id, :3] = self._nominal["table"][:3] * task.look["table"]
+        m.cam_pos[: len(self._nominal["camera"])] = self._nominal["camera"]
+        for offset, name in zip(task.look["camera"], ("front", "wrist"), strict=True):
+            m.cam_pos[m.camera(name).id] += offset
+        self._new_endpoints()
+        self.task = task
+        self._first_touched = -1
+        self._done_since: int | None = None
+        self._success = False
+        self._touching: list[set[int]] = [set(), set()]
+        self._set_control(d.qpos[self._q_index], np.zeros(self._n + 1))
+        mujoco.mj_forward(m, d)
+        return task
+
+    def step(self, count: int = 1) -> None:
+        """Advance by `count` physics steps of 2 ms: controllers, physics, ground truth."""
+        d, n = self.data, self._n
+        arm, hand = self._endpoints.values()
+        for _ in range(count):
+            q, v = d.qpos[self._q_index], d.qvel[self._v_index]
+            arm_q, arm_v, _ = arm.update(self.now_ns, TIMESTEP_NS, q[:n], v[:n])
+            hand_q, hand_v, _ = hand.update(self.now_ns, TIMESTEP_NS, q[n:], v[n:])
+            self._set_control(np.concatenate((arm_q, hand_q)), np.concatenate((arm_v, hand_v)))
+            mujoco.mj_step(self.model, d)
+            self.now_ns += TIMESTEP_NS
+            if self.now_ns % 10_000_000 == 0:
+                self._watch()
+
+    def _set_control(self, q: np.ndarray, v: np.ndarray) -> None:
+        control = q + self._lead * v
+        self.data.ctrl[self._actuators] = control
+        self.data.ctrl[self._mirror_actuator] = control[-1]
+
+    def _watch(self) -> None:
+        """Ground truth at 100 Hz: what is touched, and whether the task is done."""
+        contacts = self.data.contact.geom
+        self._touching = [set(), set()]
+        for a, b in contacts:
+            for finger, other in ((self._finger_of_geom[a], b), (self._finger_of_geom[b], a)):
+                if finger >= 0 and self._object_of_geom[other] >= 0:
+                    self._touching[finger].add(int(self._object_of_geom[other]))
+        if self._first_touched < 0:
+            touched = self._touching[0] | self._touching[1]
+            if touched:
+                self._first_touched = min(touched)
+        if self.task is not None and is_success(self.task, self):
+            self._done_since = self.now_ns if self._done_since is None else self._done_since
+            self._success = self._success or self.now_ns - self._done_since >= HOLD_NS
+        else:
+            self._done_since = None
+
+    # What the robot gives and takes.
+
+    def submit(self, trajectory: JointTrajectory) -> tuple[bool, str]:
+        """Hand a message to the controller that its topic names: (accepted, reason)."""
+        endpoint = self._endpoints.get(trajectory.topic)
+        if endpoint is None:
+            return False, f"no controller listens on '{trajectory.topic}', there are: {', '.join(self._endpoints)}"
+        return endpoint.submit(trajectory, self.now_ns)
+
+    def joint_state(self) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+        """Names, positions [rad, m] and velocities [rad/s, m/s] of arm and finger. Shapes (n,)."""
+        return self.joint_names, self.data.qpos[self._q_index].copy(), self.data.qvel[self._v_index].copy()
+
+    def stage(self, camera: str) -> mujoco.Renderer:
+        """A renderer that holds the scene as it is now; its `render()` gives RGB, (height, width, 3) uint8, at any later time.
+
+        Call it and `render()` from one thread only: the OpenGL context belongs to the thread of the first call.
+        """
+        renderer = self._renderers.get(camera)
+        if renderer is None:
+            spec = next(c for c in self.card.cameras if c.name == camera)
+            renderer = self._renderers[camera] = mujoco.Renderer(self.model, spec.height, spec.width)
+        renderer.update_scene(self.data, camera)
+        return renderer
+
+    def render(self, camera: str) -> np.ndarray:
+        """RGB image of a camera at the card's size, as seen now. Shape (height, width, 3), uint8."""
+        return self.stage(camera).render()
+
+    def close(self) -> None:
+        """Free the OpenGL contexts."""
+        for renderer in self._renderers.values():
+            renderer.close()
+        self._renderers.clear()
+
+    # Ground truth.
+
+    def object_position(self, name: str) -> np.ndarray:
+        """Position of an object's origin in the base frame [m]. Shape (3,)."""
+        return self.data.xpos[self._body[name]].copy()
+
+    def object_up(self, name: str) -> np.ndarray:
+        """The object's own z axis in the base frame. Shape (3,)."""
+        return self.data.xmat[self._body[name]].reshape(3, 3)[:, 2].copy()
+
+    def is_held(self, name: str) -> bool:
+        """Whether both fingers touch the object."""
+        k = self._names.index(name)
+        return k in self._touching[0] and k in self._touching[1]
+
+    def held_object(self) -> str:
+        """The object between the fingers, empty if none."""
+        both = self._touching[0] & self._touching[1]
+        return self._names[min(both)] if both else ""
+
+    def object_quaternion(self, name: str) -> np.ndarray:
+        """Orientation of an object in the base frame, ROS order x, y, z, w. Shape (4,)."""
+        return np.roll(self.data.xquat[self._body[name]], -1)
+
+    def vertical_fov(self, camera: str) -> float:
+        """Vertical field of view [rad]."""
+        return float(np.radians(self.model.cam_fovy[self.model.camera(camera).id]))
+
+    def tool_pose(self) -> np.ndarray:
+        """True pose of the tool in the base frame. Shape (4, 4)."""
+        pose = np.eye(4)
+        pose[:3, 3] = self.data.site_xpos[self._tool]
+        pose[:3, :3] = self.data.site_xmat[self._tool].reshape(3, 3)
+        return pose
+
+    def expert_state(self, commanded_tool: np.ndarray) -> ExpertState:
+        """What the expert plans from, with the commanded tool pose (4, 4) in the base frame."""
+        task = self.task
+        rotation = self.data.xmat[self._body[task.target]].reshape(3, 3)
+        finger = float(self.data.qpos[self._q_index[self._n]])
+        held = self.is_held(task.target) and finger < grasp_spec(task.target).half_width + 0.003
+        return ExpertState(
+            tool=commanded_tool[:3, 3].copy(),
+            rotation=commanded_tool[:3, :3].copy(),
+            finger=finger,
+            target=self.object_position(task.target),
+            yaw=float(np.arctan2(rotation[1, 0], rotation[0, 0])),
+            destination=self.object_position(task.destination) if task.destination else None,
+            held=held,
+        )
+
+    def progress(self) -> TaskProgress:
+        """Ground truth of the trial under way.
+
+        Raises:
+            WorldError: Before the first `reset`.
+        """
+        if self.task is None:
+            raise WorldError("no task is laid out: call vla_sim/reset first")
+        return TaskProgress(
+            task=self.task.name,
+            seed=self.task.seed,
+            instruction=self.task.instruction,
+            target=self.task.target,
+            success=self._success,
+            done_now=self._done_since is not None,
+            held=self.held_object(),
+            first_touched=self._names[self._first_touched] if self._first_touched >= 0 else "",
+            objects={name: self.object_position(name) for name in self.task.layout},
+        )

@@ -1,0 +1,107 @@
+"""Where a chunk is anchored, which of its steps are past, and how closely the rest is followed."""
+
+import numpy as np
+import pytest
+from cells import HOME, MS, Rig, make_card, straight
+
+from vla_contract.report import Phase
+
+
+def bump(length=0.12, steps=16):
+    """Minimum-jerk motion along x, at rest at both ends: EE_DELTA columns."""
+    s = np.linspace(0, 1, steps + 1)
+    actions = np.zeros((steps, 6))
+    actions[:, 0] = np.diff(length * (10 * s**3 - 15 * s**4 + 6 * s**5))
+    return actions
+
+
+@pytest.mark.parametrize("delay_ms", [0, 60, 150, 300])
+def test_late_chunks_of_one_plan_end_where_the_plan_ends(delay_ms):
+    """Each chunk is the rest of one ideal path from its observation on; delays and seams must not add up."""
+    rig = Rig()
+    ideal = bump(0.16, 40)
+    home = rig.model.forward(HOME)
+    start = rig.now
+    rig.send(ideal[:16], 0)
+    # the first chunk found the arm at rest and began now, a planning margin after its stamp
+    shift = 20 * MS
+    for sequence in range(1, 7):
+        step = 4 * sequence
+        rig.run((start + shift + step * 100 * MS - rig.now) // MS)
+        stamp = rig.now
+        rig.run(delay_ms)
+        rig.send(np.vstack([ideal[step:], np.zeros((16, 6))])[:16], sequence, stamp_ns=stamp)
+    rig.run(4000)
+    wanted = home[:3, 3] + [0.16, 0, 0]
+    np.testing.assert_allclose(rig.tool()[:3, 3], wanted, atol=1.5e-3)
+    np.testing.assert_allclose(rig.tool()[:3, :3], home[:3, :3], atol=5e-3)
+
+
+def test_targets_are_met_at_their_times():
+    rig = Rig()
+    actions = bump()
+    rig.send(actions)
+    report = rig.reports[0]
+    home = rig.model.forward(HOME)
+    ideal = home[:3, 3] + np.cumsum(actions[:, :3], axis=0)
+    for due, wanted in zip(report.step_stamps_ns, ideal):
+        np.testing.assert_allclose(rig.tool(int(due))[:3, 3], wanted, atol=1e-3)
+
+
+def test_chunk_at_rest_starts_at_step_0_now(rig):
+    rig.run(300)
+    rig.send(straight(), stamp_ns=rig.now - 200 * MS)
+    report = rig.reports[0]
+    assert report.steps_skipped == 0
+    np.testing.assert_array_equal(report.step_stamps_ns, rig.now + 20 * MS + 100 * MS * np.arange(1, 17))
+    np.testing.assert_allclose(report.anchor[:3], rig.model.forward(HOME)[:3, 3], atol=1e-12)
+
+
+def test_past_steps_are_dropped_by_time(rig):
+    rig.send(straight())
+    rig.run(700)
+    stamp = rig.now - 250 * MS
+    rig.send(straight(), 1, stamp_ns=stamp)
+    report = [r for r in rig.of_phase(Phase.SCHEDULED) if r.sequence == 1][0]
+    assert report.steps_skipped == 2  # due 150 and 50 ms ago
+    np.testing.assert_array_equal(report.step_stamps_ns, stamp + 100 * MS * np.arange(1, 17))
+    np.testing.assert_allclose(report.anchor[:3], rig.tool(stamp)[:3, 3], atol=1e-9)
+
+
+def test_step_due_within_the_planning_margin_is_dropped(rig):
+    rig.send(straight())
+    rig.run(500)
+    rig.send(straight(), 1, stamp_ns=rig.now - 85 * MS)  # step 0 is due in 15 ms, the margin is 20
+    assert [r.steps_skipped for r in rig.of_phase(Phase.SCHEDULED)] == [0, 1]
+
+
+def test_planned_actions_are_the_chunks_own_when_nothing_is_clamped(rig):
+    actions = np.hstack([bump(), np.ones((16, 1))])
+    rig.send(actions)
+    np.testing.assert_allclose(rig.reports[0].planned_actions, actions, atol=1e-9)
+    assert rig.reports[0].clamps == ()
+
+
+def test_rotations_are_applied_from_the_left_in_the_base_frame(rig):
+    actions = np.zeros((16, 6))
+    actions[:8, 5] = 0.05
+    before = rig.model.forward(HOME)[:3, :3]
+    rig.send(actions)
+    rig.run(3000)
+    c, s = np.cos(0.4), np.sin(0.4)
+    np.testing.assert_allclose(rig.tool()[:3, :3], np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ before, atol=2e-3)
+
+
+def test_joint_positions_are_met():
+    rig = Rig(make_card("JOINT_POSITION"))
+    s = np.linspace(0, 1, 17)[1:, None]
+    goal = HOME + np.array([0.2, 0.1, -0.1, 0.15, 0.2, -0.1, 0.3])
+    wanted = HOME + (goal - HOME) * (10 * s**3 - 15 * s**4 + 6 * s**5)
+    rig.send(wanted)
+    report = rig.reports[0]
+    np.testing.assert_allclose(report.planned_actions[:, :7], wanted, atol=1e-12)
+    np.testing.assert_allclose(report.anchor, HOME)
+    for due, q in zip(report.step_stamps_ns, wanted):
+        np.testing.assert_allclose(rig.controller.commanded_at(int(due))[0], q, atol=2e-3)
+    rig.run(3000)
+    np.testing.assert_allclose(rig.q, goal, atol=3e-3)

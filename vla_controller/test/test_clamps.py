@@ -1,0 +1,178 @@
+"""What a chunk asks beyond the limits is cut back, and reported with the step, the limit and by how much."""
+
+import numpy as np
+import pytest
+from cells import HOME, LOWER, MS, UPPER, Rig, make_card, straight
+
+import vla_controller.chunk_plan
+from vla_contract.report import Phase, Verdict
+from vla_controller.limits import Violation
+
+HOME_X, HOME_Z = 0.41489, 0.39695  # of the tool [m]
+
+
+def tool_path(rig, duration_ms=3500):
+    t = rig.now + np.arange(0, duration_ms, 5) * MS
+    q = np.array([rig.controller.commanded_at(int(x))[0] for x in t])
+    return rig.model.forward_batch(q)
+
+
+def closed(rig):
+    (report,) = rig.of_phase(Phase.CLOSED)
+    return report
+
+
+@pytest.mark.parametrize(
+    "speed, axis, bound", [((0.4, 0, 0), 0, 0.75), ((0, 0.35, 0), 1, 0.4), ((0, 0, -0.4), 2, 0.005)], ids="xyz"
+)
+def test_workspace(rig, speed, axis, bound):
+    rig.send(straight(speed))
+    report = rig.reports[0]
+    assert report.verdict is Verdict.ACCEPTED
+    clamps = [c for c in report.clamps if c.limit == f"workspace {'xyz'[axis]}"]
+    wish = (HOME_X, 0.0, HOME_Z)[axis] + np.array(speed)[axis] * 0.1 * np.arange(1, 17)
+    outside = {int(i) for i in np.flatnonzero(np.abs(wish) > bound if axis == 1 else
+                                              wish > bound if axis == 0 else wish < bound)}  # fmt: skip
+    assert clamps and outside <= {c.step for c in report.clamps}
+    assert all(c.amount > 0 for c in clamps)
+    path = tool_path(rig)[:, axis, 3]
+    assert path.max() <= 0.75 if axis == 0 else path.max() <= 0.4 if axis == 1 else path.min() >= 0.005
+    assert abs(path[-1] - bound) < 0.02  # it goes as far as it may
+    rig.run(4000)
+    assert closed(rig).steps_clamped == len({c.step for c in report.clamps})
+
+
+def test_planned_actions_tell_what_the_clamp_left(rig):
+    rig.send(straight((0.4, 0, 0)))
+    planned = rig.reports[0].planned_actions
+    total = rig.model.forward(HOME)[0, 3] + planned[:, 0].sum()
+    assert total == pytest.approx(tool_path(rig)[-1, 0, 3], abs=5e-3)
+    np.testing.assert_allclose(planned[:, 6], 1.0)
+
+
+def test_after_a_clamp_steps_go_on_from_the_clamped_pose(rig):
+    """Down to the floor of the box, then up: the way up begins at the floor, not as far below it as was asked."""
+    rig.send(np.vstack([straight((0, 0, -0.45), 10), straight((0, 0, 0.2), 4), straight((0, 0, 0), 2)]))
+    end = tool_path(rig)[-1, 2, 3]
+    assert 0.085 < end < 0.13  # 0.005 + 0.08 and a distance kept, where 10 steps of 0.045 would have led to 0.027
+
+
+def test_tool_outside_the_workspace_may_only_come_in():
+    q = HOME.copy()
+    q[0] = 1.2  # turns the tool out of the box in x and keeps it in reach
+    rig = Rig(q=q)
+    start = rig.model.forward(q)[:3, 3]
+    card = rig.card.arms[0].limits
+    out = np.maximum(np.array(card.workspace_min) - start, start - np.array(card.workspace_max))
+    axis = int(np.argmax(out))
+    assert out[axis] > 0
+    away = np.sign(start[axis]) if axis == 1 else (1.0 if start[axis] > card.workspace_max[axis] else -1.0)
+    outward = np.zeros(3)
+    outward[axis] = away * 0.1
+    rig.send(straight(outward))
+    path = tool_path(rig)[:, axis, 3]
+    assert np.all(away * (path - start[axis]) <= 1e-6)
+    rig.run(3000)
+    rig.send(straight(-outward), 1)
+    assert away * (tool_path(rig)[-1, axis, 3] - start[axis]) < -0.1
+
+
+@pytest.mark.parametrize("columns, limit, peak", [(slice(0, 3), "tool_speed", 0.7), (slice(3, 6), "tool_angular_speed", 2.0)])
+def test_tool_speeds(rig, columns, limit, peak):
+    actions = np.zeros((16, 6))
+    actions[2:5, columns] = np.array([0.02, -0.1, 0.05]) * (1 if limit == "tool_speed" else 3)
+    rig.send(actions)
+    report = rig.reports[0]
+    assert report.verdict is Verdict.ACCEPTED
+    assert {2, 3, 4} <= {c.step for c in report.clamps if c.limit == limit}
+    path = tool_path(rig)
+    if limit == "tool_speed":
+        speed = np.linalg.norm(np.diff(path[:, :3, 3], axis=0), axis=1) / 5e-3
+    else:
+        turns = path[1:, :3, :3] @ np.swapaxes(path[:-1, :3, :3], 1, 2)
+        speed = np.arccos(np.clip((np.trace(turns, axis1=1, axis2=2) - 1) / 2, -1, 1)) / 5e-3
+    assert speed.max() <= peak
+
+
+def test_joint_limits():
+    rig = Rig(make_card("JOINT_POSITION"))
+    wanted = np.tile(HOME, (16, 1))
+    wanted[:, 3] = HOME[3] - 0.07 * np.arange(1, 17)  # to -3.47, limit -3.07
+    rig.send(wanted)
+    report = rig.reports[0]
+    assert report.verdict is Verdict.ACCEPTED
+    beyond = [c for c in report.clamps if c.limit == "position panda_joint4"]
+    assert [c.step for c in beyond][-1] == 15 and beyond[-1].amount == pytest.approx(3.47 - 3.0718, abs=0.09)
+    q = np.array([rig.controller.commanded_at(int(t))[0] for t in rig.now + np.arange(0, 3500, 5) * MS])
+    assert np.all(q >= LOWER) and np.all(q <= UPPER)
+
+
+def test_a_large_joint_step_is_slowed_down():
+    rig = Rig(make_card("JOINT_POSITION"))
+    wanted = np.tile(HOME, (16, 1))
+    wanted[:, 0] += 0.6
+    rig.send(wanted)
+    report = rig.reports[0]
+    assert report.verdict is Verdict.ACCEPTED
+    assert any(c.limit == "velocity panda_joint1" for c in report.clamps)
+    t = rig.now + np.arange(0, 3500, 5) * MS
+    _, v, a = (np.array(x) for x in zip(*(rig.controller.commanded_at(int(x)) for x in t)))
+    limits = rig.card.arms[0].limits
+    assert np.all(np.abs(v) <= np.array(limits.velocity)) and np.all(np.abs(a) <= np.array(limits.acceleration))
+    assert rig.controller.commanded_at(int(t[-1]))[0][0] == pytest.approx(0.6, abs=0.02)
+
+
+def test_workspace_holds_for_joint_positions_too():
+    rig = Rig(make_card("JOINT_POSITION"))
+    wanted = np.tile(HOME, (16, 1))
+    wanted[:, 1] += 0.06 * np.arange(1, 17)  # leans forward and down
+    wanted[:, 3] += 0.08 * np.arange(1, 17)
+    asked = rig.model.forward_batch(wanted)[:, :3, 3]
+    limits = rig.card.arms[0].limits
+    assert np.any(asked > limits.workspace_max) or np.any(asked < limits.workspace_min)
+    rig.send(wanted)
+    assert rig.reports[0].verdict is Verdict.ACCEPTED
+    assert any(c.limit.startswith("workspace") for c in rig.reports[0].clamps)
+    path = tool_path(rig)[:, :3, 3]
+    assert np.all(path >= limits.workspace_min) and np.all(path <= limits.workspace_max)
+
+
+def test_open_loop_limit_ends_the_motion_early(rig):
+    rig.send(straight(), valid_for_ns=800 * MS)
+    report = rig.reports[0]
+    cut = [c.step for c in report.clamps if c.limit == "open_loop"]
+    assert cut == list(range(7, 16))  # from rest: step i is due 20 ms + (i + 1) * 100 ms after now
+    np.testing.assert_array_equal(report.planned_actions[7:, :6], 0.0)
+    rig.run(720)
+    assert rig.output.status == "BRAKING"
+    rig.run(500)
+    assert rig.output.status == "IDLE"
+
+
+def test_without_a_way_the_motion_under_way_stays(rig, monkeypatch):
+    rig.send(straight())
+    rig.run(300)
+    times = [rig.now + t * MS for t in range(0, 2500, 50)]
+    before = [rig.controller.commanded_at(t)[0] for t in times]
+    trajectories = len(rig.trajectories)
+    violation = Violation("jerk panda_joint2", 12.0, 0.1)
+    monkeypatch.setattr(vla_controller.chunk_plan, "check_curve", lambda *_, **__: violation)
+    rig.send(straight((0, 0.1, 0)), 1)
+    assert rig.reports[-1].verdict is Verdict.INFEASIBLE and "jerk panda_joint2" in rig.reports[-1].message
+    assert len(rig.trajectories) == trajectories
+    np.testing.assert_array_equal([rig.controller.commanded_at(t)[0] for t in times], before)
+
+
+def test_out_of_reach_is_reported_and_survived():
+    rig = Rig()
+    rig.card.arms[0].limits.workspace_max[:] = [2.0, 2.0, 2.0]
+    rig = Rig(rig.card)
+    rig.send(straight((0.45, 0.0, 0.2)))
+    report = rig.reports[0]
+    assert report.verdict is Verdict.ACCEPTED
+    assert any(c.limit in ("reach",) or c.limit.startswith("velocity") for c in report.clamps)
+    t = rig.now + np.arange(0, 3500, 5) * MS
+    q, v, a = (np.array(x) for x in zip(*(rig.controller.commanded_at(int(x)) for x in t)))
+    limits = rig.card.arms[0].limits
+    assert np.all(q >= LOWER) and np.all(q <= UPPER)
+    assert np.all(np.abs(v) <= np.array(limits.velocity)) and np.all(np.abs(a) <= np.array(limits.acceleration))

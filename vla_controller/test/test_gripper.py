@@ -1,0 +1,106 @@
+"""Gripper commands: on change, at their time, and held by a stop."""
+
+import uuid
+
+import numpy as np
+import pytest
+from cells import MS, Rig, arm_section, make_card, straight
+
+
+def with_gripper(values):
+    return np.hstack([straight(), np.resize(np.asarray(values, dtype=float), 16)[:, None]])
+
+
+def commands(rig):
+    """(instant, position) of each gripper command."""
+    return rig.gripper_log
+
+
+class LoggingRig(Rig):
+    def __init__(self, *args, **options):
+        self.gripper_log = []
+        super().__init__(*args, **options)
+
+    def take(self, output):
+        for message in output.trajectories:
+            if message.topic == "panda_hand_controller/joint_trajectory":
+                assert message.stamp_ns == 0 and message.joint_names == ("panda_finger_joint1",)
+                assert message.velocities.tolist() == [[0.0]] and message.times_ns.tolist() == [300 * MS]
+                self.gripper_log.append((self.now, float(message.positions[0, 0])))
+        return super().take(output)
+
+
+@pytest.fixture
+def rig():
+    return LoggingRig()
+
+
+def test_first_wish_and_each_change_go_out_when_due(rig):
+    start = rig.now + 20 * MS
+    rig.send(with_gripper([1] * 4 + [0] * 6 + [1] * 6))
+    rig.run(2000)
+    assert commands(rig) == [(start + 100 * MS, 0.04), (start + 500 * MS, 0.0), (start + 1100 * MS, 0.04)]
+
+
+def test_hysteresis(rig):
+    rig.send(with_gripper([0.9, 0.45, 0.55, 0.41, 0.39, 0.45, 0.55, 0.59, 0.61] + [0.61] * 7))
+    rig.run(2000)
+    assert [p for _, p in commands(rig)] == [0.04, 0.0, 0.04]
+
+
+def test_nothing_is_sent_twice_across_chunks(rig):
+    for sequence in range(4):
+        rig.send(with_gripper([0] * 16), sequence)
+        rig.run(300)
+    assert [p for _, p in commands(rig)] == [0.0]
+
+
+def test_a_newer_chunk_replaces_what_was_scheduled(rig):
+    rig.send(with_gripper([1] * 8 + [0] * 8))
+    rig.run(400)
+    rig.send(with_gripper([1] * 16), 1)
+    rig.run(2000)
+    assert [p for _, p in commands(rig)] == [0.04]
+
+
+def test_a_change_in_skipped_steps_is_made_up_for_at_once(rig):
+    rig.send(with_gripper([1] * 16))
+    rig.run(500)
+    rig.send(with_gripper([0] * 16), 1, stamp_ns=rig.now - 200 * MS)
+    assert commands(rig)[-1] == (rig.now, 0.0)
+
+
+@pytest.mark.parametrize("how", ["stop", "brake"])
+def test_a_stop_holds_the_gripper(rig, how):
+    rig.send(with_gripper([1] * 8 + [0] * 8))
+    rig.run(400)
+    if how == "stop":
+        rig.take(rig.controller.stop(rig.now))
+    else:
+        rig.send(np.empty((0, 7)), 1)
+    rig.run(2000)
+    assert [p for _, p in commands(rig)] == [0.04]
+
+
+def test_a_new_run_says_it_again(rig):
+    rig.send(with_gripper([1] * 16))
+    rig.run(500)
+    rig.send(with_gripper([1] * 16), 0, run_id=uuid.UUID(int=5).hex)
+    rig.run(500)
+    assert [p for _, p in commands(rig)] == [0.04, 0.04]
+
+
+def test_polarity_is_the_cards():
+    section = arm_section()
+    section["gripper"].update(open_value=0.0, closed_value=1.0)
+    rig = LoggingRig(make_card(arms=[section]))
+    rig.send(with_gripper([0] * 16))
+    rig.run(500)
+    assert [p for _, p in commands(rig)] == [0.04]
+
+
+def test_other_interfaces_are_refused_by_name():
+    section = arm_section()
+    section["gripper"]["interface"] = "binary"
+    with pytest.raises(ValueError, match="'binary'.*'jtc'"):
+        Rig(make_card(arms=[section]))

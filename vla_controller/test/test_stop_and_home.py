@@ -1,0 +1,182 @@
+"""Stop, brake, resume, home, and the conditions that stop an arm by themselves."""
+
+import uuid
+
+import numpy as np
+import pytest
+from cells import HOME, MS, Rig, make_card, straight
+
+from vla_contract.report import Phase, Verdict
+
+
+def moving(**options):
+    rig = Rig(**options)
+    rig.send(straight((0.0, 0.3, 0.0)))
+    rig.run(600)
+    return rig
+
+
+def speeds(rig, duration_ms):
+    return [np.abs(rig.controller.commanded_at(rig.now + t * MS)[1]).max() for t in range(0, duration_ms, 5)]
+
+
+@pytest.mark.parametrize("rule", ["legacy", "splice"])
+def test_stop_brakes_at_once_smoothly_and_latches(rule):
+    rig = moving(card=make_card(rule=rule))
+    before = rig.controller.commanded_at(rig.now + 10 * MS)
+    out = rig.take(rig.controller.stop(rig.now))
+    assert out.accepted and out.status == "STOPPED" and len(out.trajectories) == 1
+    after = rig.controller.commanded_at(rig.now + 10 * MS)
+    for one, other in zip(before, after):  # the stop joins the motion 10 ms ahead, without a step
+        np.testing.assert_allclose(one, other, atol=1e-9)
+    course = speeds(rig, 600)
+    assert course[0] > 0.3 and course[80] < 1e-9  # at rest within 0.4 s
+    assert all(b <= a + 1e-9 for a, b in zip(course[4:], course[5:]))  # and only ever slower
+    t = rig.now + np.arange(0, 600, 2) * MS
+    _, _, a = (np.array(x) for x in zip(*(rig.controller.commanded_at(int(x)) for x in t)))
+    assert np.all(np.abs(a) <= np.array(rig.card.arms[0].limits.acceleration))
+    rig.run(1000)
+    (closed,) = rig.of_phase(Phase.CLOSED)
+    assert "stop" in closed.message and closed.steps_superseded > 0
+    rig.send(straight(), 1)
+    assert rig.reports[-1].verdict is Verdict.STOPPED
+    assert rig.take(rig.controller.resume(rig.now)).status == "IDLE"
+
+
+def test_stop_at_rest_only_latches(rig):
+    out = rig.take(rig.controller.stop(rig.now))
+    assert out.trajectories == [] and out.status == "STOPPED"
+
+
+def test_horizon_0_brakes_without_latching():
+    rig = moving()
+    out = rig.send(np.empty((0, 7)), 1)
+    assert [r.verdict for r in out.reports if r.sequence == 1] == [Verdict.BRAKE, Verdict.BRAKE]
+    assert out.status == "BRAKING" and len(out.trajectories) == 1
+    rig.run(500)
+    assert rig.output.status == "IDLE"
+    rig.send(straight(), 2)
+    assert rig.output.status == "TRACKING"
+
+
+def test_brake_of_an_old_run_is_not_obeyed():
+    rig = moving()
+    rig.send(straight((0, 0.3, 0)), 0, run_id=uuid.UUID(int=9).hex)
+    out = rig.send(np.empty((0, 7)), 1)
+    assert out.reports[-1].verdict is Verdict.OLD_RUN and out.trajectories == []
+
+
+def test_a_brake_never_prolongs_the_motion():
+    rig = moving()
+    rig.run(1340)  # the chunk's own stop is under way
+    end = rig.controller.commanded_at(rig.now + 1000 * MS)[0]
+    out = rig.take(rig.controller.stop(rig.now))
+    assert out.trajectories == []
+    np.testing.assert_array_equal(rig.controller.commanded_at(rig.now + 1000 * MS)[0], end)
+
+
+@pytest.mark.parametrize("prepare", ["at rest", "moving"])
+def test_home(prepare):
+    rig = moving() if prepare == "moving" else Rig(q=HOME + np.array([0.3, 0.1, -0.1, 0.2, 0.1, -0.1, 0.2]))
+    out = rig.take(rig.controller.home(rig.now))
+    assert out.accepted and out.status == "HOMING"
+    t = rig.now + np.arange(0, 8000, 5) * MS
+    _, v, a = (np.array(x) for x in zip(*(rig.controller.commanded_at(int(x)) for x in t)))
+    limits = rig.card.arms[0].limits
+    assert np.all(np.abs(v[100:]) <= 0.25 * np.array(limits.velocity))
+    assert np.all(np.abs(a) <= np.array(limits.acceleration))
+    rig.send(straight(), 1)
+    assert rig.reports[-1].verdict is Verdict.STOPPED and "homing" in rig.reports[-1].message
+    rig.run(8000)
+    assert rig.output.status == "IDLE"
+    np.testing.assert_allclose(rig.q, HOME, atol=1e-9)
+    rig.send(straight(), 2)
+    assert rig.output.status == "TRACKING"
+
+
+def test_home_is_not_accepted_while_stopped(rig):
+    rig.take(rig.controller.stop(rig.now))
+    out = rig.take(rig.controller.home(rig.now))
+    assert not out.accepted and "resume" in out.message and out.trajectories == []
+
+
+def test_stop_while_homing():
+    rig = Rig(q=HOME + 0.4 * np.array([1, 0, 0, 0, 0, 0, 0]))
+    rig.take(rig.controller.home(rig.now))
+    rig.run(800)
+    rig.take(rig.controller.stop(rig.now))
+    rig.run(600)
+    assert rig.output.status == "STOPPED" and speeds(rig, 100)[0] == 0.0
+    assert abs(rig.q[0]) > 0.1
+
+
+def test_joint_states_that_stop_brake_the_arm():
+    rig = moving()
+    rig.now += 260 * MS
+    out = rig.take(rig.controller.tick(rig.now))
+    assert out.status == "STALE_STATE" and len(out.trajectories) == 1
+    assert speeds(rig, 600)[-1] == 0.0
+    assert rig.take(rig.controller.tick(rig.now + 10 * MS)).trajectories == []
+
+
+def test_an_arm_that_does_not_follow_is_desync():
+    rig = moving()
+    rig.follow = False  # stands still where it is
+    out_of_step = rig.controller.commanded_at(rig.now)[0] - np.array([0.5, 0, 0, 0, 0, 0, 0])
+    rig.q = out_of_step
+    rig.run(60)
+    assert rig.output.status == "DESYNC"
+    rig.send(straight(), 1)
+    assert rig.reports[-1].verdict is Verdict.DESYNC
+    rig.run(600)
+    assert rig.output.status == "IDLE"
+    rig.follow = True
+    rig.send(straight(), 2)
+    np.testing.assert_allclose(rig.arm_messages[-1].positions[0], out_of_step)  # anchored anew, where it stands
+
+
+def test_a_lagging_arm_is_not_desync():
+    rig = Rig()
+    rig.follow = False
+    rig.send(straight((0, 0.3, 0)))
+    for _ in range(200):
+        rig.now += 10 * MS
+        q, v, _ = rig.controller.commanded_at(rig.now - 120 * MS)
+        rig.controller.on_joint_state(rig.now, rig.names, q, v, rig.now)
+        assert rig.take(rig.controller.tick(rig.now)).status != "DESYNC"
+
+
+def test_an_arm_moved_at_rest_is_anchored_where_it_stands():
+    rig = moving()
+    rig.run(3000)
+    rig.follow = False
+    rig.q = rig.q + 0.05
+    rig.run(100)
+    rig.send(straight(), 1)
+    np.testing.assert_allclose(rig.arm_messages[-1].positions[0], rig.q)
+
+
+def test_clock_set_back():
+    rig = moving()
+    rig.now -= 500 * MS
+    out = rig.take(rig.controller.tick(rig.now))
+    (closed,) = [r for r in out.reports if r.phase is Phase.CLOSED]
+    assert "clock" in closed.message and rig.controller.commanded_at(rig.now) is None
+    rig.send(straight(), 1)
+    assert rig.reports[-1].verdict is Verdict.NO_STATE and "clock" in rig.reports[-1].message
+    q, moving_on = rig.q, np.full(7, 0.4)
+    rig.controller.on_joint_state(rig.now, rig.names, q, moving_on, rig.now)
+    rig.send(straight(), 2)
+    assert rig.reports[-1].verdict is Verdict.NO_STATE and "rest" in rig.reports[-1].message
+    rig.now += 10 * MS
+    rig.controller.on_joint_state(rig.now, rig.names, q, np.zeros(7), rig.now)
+    rig.send(straight(), 3)
+    assert rig.reports[-1].verdict is Verdict.ACCEPTED
+
+
+def test_an_arm_moved_by_others_is_left_alone():
+    rig = Rig()
+    rig.now += 10 * MS
+    rig.controller.on_joint_state(rig.now, rig.names, rig.q, np.full(7, 0.3), rig.now)
+    rig.send(straight())
+    assert rig.reports[-1].verdict is Verdict.NO_STATE and "moves" in rig.reports[-1].message

@@ -1,0 +1,148 @@
+"""A chunk becomes knots: wanted positions, smoothing, check along the curve, and giving way where that fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Sequence
+
+import numpy as np
+
+from vla_contract.chunk import ActionChunk
+from vla_contract.report import Clamp
+
+from .anchor import Schedule
+from .arm import Arm, Wanted
+from .braking import brake
+from .effort import Effort
+from .limits import Violation, check_curve
+from .planner import smooth, smoothing_weight
+from .timeline import Timeline
+
+_BRAKE_KNOTS = 4
+_ATTEMPTS = 12
+_NOTICEABLE = 2e-3  # [rad] about a millimetre at the tool
+
+
+@dataclass(frozen=True)
+class ChunkPlan:
+    """Knots (M) after the splice and what they make of the chunk.
+
+    times_ns (M,) int64; q, v, a (M, J) over all joints of the cell. planned_actions (H, D). anchor: as in ChunkReport,
+    the arms one after the other. clamps in order of steps. attempts: how many curves were tried.
+    """
+
+    times_ns: np.ndarray
+    q: np.ndarray
+    v: np.ndarray
+    a: np.ndarray
+    planned_actions: np.ndarray
+    anchor: tuple[float, ...]
+    clamps: tuple[Clamp, ...]
+    attempts: int
+
+
+def plan_chunk(arms: Sequence[Arm], timeline: Timeline, chunk: ActionChunk, schedule: Schedule) -> ChunkPlan | Violation:
+    """Follows the chunk as closely as the limits allow, from the motion under way to rest.
+
+    Returns the last violation where no curve within the limits was found.
+    """
+    start = timeline.sample(schedule.splice_ns)
+    period = chunk.step_period_ns * 1e-9
+    if schedule.at_rest:
+        q_anchor = q_before = start[0]
+    else:
+        q_anchor = timeline.sample(chunk.stamp_ns)[0]
+        q_before = timeline.sample(int(schedule.due_ns[schedule.first]) - chunk.step_period_ns)[0]
+    q_running = timeline.sample(schedule.due_ns[schedule.first : schedule.last])[0]
+    planned = schedule.last - schedule.first
+    effort = Effort()
+    wanted: list[Wanted] = []
+    shaped_by = None
+    reasons: list[Violation] = []
+    for attempt in range(1, _ATTEMPTS + 1):
+        if shaped_by != (effort.inset, effort.joint_margin, effort.share):
+            shaped_by = (effort.inset, effort.joint_margin, effort.share)
+            wanted = [
+                arm.wanted(
+                    chunk.action_space, chunk.actions[:, arm.columns], period, schedule, q_anchor[arm.joints],
+                    q_before[arm.joints], q_running[:, arm.joints], effort,
+                )
+                for arm in arms
+            ]  # fmt: skip
+        shaped = wanted if effort.scale == 1.0 else _scaled(arms, chunk, schedule, wanted, start, effort.scale)
+        times = np.concatenate([schedule.due_ns[schedule.first : schedule.last], _brake_times(schedule, effort)])
+        intervals = tuple(np.diff(times, prepend=schedule.splice_ns).tolist())
+        q, v, a = smooth(start, intervals, np.hstack([w.q for w in shaped]), smoothing_weight(effort.cutoff, period))
+        if not reasons:
+            first_try = q[:planned]
+        violation = _check(arms, schedule.splice_ns, start, times, q, v, a)
+        if violation is None:
+            clamps = [clamp for w in shaped for clamp in w.clamps]
+            if reasons:
+                clamps += _altered(schedule, q[:planned] - first_try, reasons, clamps)
+            clamps += [
+                Clamp(step, "open_loop", float(schedule.due_ns[step] - schedule.deadline_ns) * 1e-9)
+                for step in range(schedule.last, chunk.horizon)
+            ]
+            return ChunkPlan(
+                times, q, v, a, _columns(arms, chunk, shaped), tuple(x for w in shaped for x in w.anchor),
+                tuple(sorted(clamps, key=lambda c: c.step)), attempt,
+            )  # fmt: skip
+        reasons.append(violation)
+        softer = effort.yielding(violation.kind)
+        if softer is None:
+            break
+        effort = softer
+    return reasons[-1]
+
+
+def _brake_times(schedule: Schedule, effort: Effort) -> np.ndarray:
+    steps = np.arange(1, _BRAKE_KNOTS + 1, dtype=np.int64) * (effort.brake_ns // _BRAKE_KNOTS)
+    return schedule.due_ns[schedule.last - 1] + steps
+
+
+def _check(arms, splice_ns, start, times, q, v, a) -> Violation | None:
+    """The first arm's worst violation along the new curve."""
+    times = np.concatenate([[splice_ns], times])
+    q, v, a = (np.concatenate([s[None], x]) for s, x in zip(start, (q, v, a)))
+    for arm in arms:
+        J = arm.joints
+        violation = check_curve(arm.limits, arm.model, times, q[:, J], v[:, J], a[:, J])
+        if violation is not None:
+            return violation
+    return None
+
+
+def _scaled(arms, chunk, schedule, wanted, start, scale) -> list[Wanted]:
+    """Targets drawn toward a plain stop from the present state."""
+    scaled = []
+    for arm, wish in zip(arms, wanted):
+        q, v, a = (x[arm.joints] for x in start)
+        stop = brake(q, v, a, arm.limits.acceleration, arm.limits.jerk)[0]
+        ramp = Timeline(
+            np.array([schedule.splice_ns, schedule.splice_ns + stop.duration_ns]),
+            np.stack([q, stop.q_end]),
+            np.stack([v, np.zeros_like(v)]),
+            np.stack([a, np.zeros_like(a)]),
+        )
+        stopping = ramp.sample(schedule.due_ns[schedule.first : schedule.last])[0]
+        scaled.append(arm.scaled(chunk.action_space, wish, stopping + scale * (wish.q - stopping), schedule))
+    return scaled
+
+
+def _altered(schedule: Schedule, off: np.ndarray, reasons: list[Violation], clamps: list[Clamp]) -> list[Clamp]:
+    """A clamp, with the worst reason, for each step that gave way noticeably and has none of its own.
+
+    off (K, J) [rad]: from the plan that would have been, had there been no limits, to the one that is.
+    """
+    worst = max(reasons, key=lambda violation: violation.ratio)
+    known = {clamp.step for clamp in clamps}
+    steps = schedule.first + np.flatnonzero(np.abs(off).max(axis=1) > _NOTICEABLE)
+    return [Clamp(int(step), worst.limit, worst.amount) for step in steps if step not in known]
+
+
+def _columns(arms: Sequence[Arm], chunk: ActionChunk, wanted: list[Wanted]) -> np.ndarray:
+    planned = np.array(chunk.actions)
+    for arm, wish in zip(arms, wanted):
+        planned[:, arm.columns] = wish.actions
+    return planned

@@ -1,0 +1,306 @@
+"""The controller's core: chunks in, joint trajectories and reports out. No ROS, no clock of its own, deterministic."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+import numpy as np
+
+from vla_contract.card import InterfaceCard
+from vla_contract.chunk import ActionChunk
+from vla_contract.report import Verdict
+from vla_contract.status import ControllerState
+from vla_motion.model import RobotModel
+
+from .anchor import make_schedule
+from .arm import Arm
+from .cell import Cell
+from .chunk_plan import plan_chunk
+from .gate import Gate, Refusal
+from .gripper import Grippers
+from .joint_states import JointStates
+from .limits import Violation
+from .output import Output, Snapshot
+from .readiness import Readiness
+from .reports import Ledger
+from .tracking import Tracking
+
+PLANNING_MARGIN_NS = 20_000_000
+_CLOCK_BACK_NS = 10_000_000
+_DISPLACED = 0.02  # [rad] a standing arm this far from its command was moved by something else
+_SETTLED_NS = 300_000_000
+
+
+class ChunkController:
+    """Turns the chunks of one card into trajectories.
+
+    Args:
+        card: The interface card.
+        model: Kinematics of the card's arm; for several arms one each, in the card's order.
+        planning_margin_ns: From the arrival of a chunk to the instant at which its motion takes over [ns].
+        dry_run: Everything is planned, from the measured rest, and reported; no trajectory comes out.
+
+    Raises:
+        ValueError: models and arms do not fit together, or a gripper's interface is not supported.
+    """
+
+    def __init__(
+        self,
+        card: InterfaceCard,
+        model: RobotModel | Sequence[RobotModel],
+        *,
+        planning_margin_ns: int = PLANNING_MARGIN_NS,
+        dry_run: bool = False,
+    ) -> None:
+        models = [model] if isinstance(model, RobotModel) else list(model)
+        if len(models) != len(card.arms):
+            raise ValueError(f"{len(models)} models for {len(card.arms)} arms; one for each is needed")
+        if planning_margin_ns < 0:
+            raise ValueError(f"planning_margin_ns is {planning_margin_ns}, allowed is 0 or more")
+        self.card = card
+        self.dry_run = dry_run
+        self._margin_ns = planning_margin_ns
+        self._cell = Cell([Arm(card, i, m) for i, m in enumerate(models)], planning_margin_ns)
+        self._grippers = Grippers(self._cell.arms)
+        self._gate = Gate(card)
+        self._ledger = Ledger()
+        self._states = JointStates(self._cell.joint_names)
+        self._tracking = Tracking(self._cell.tolerance)
+        self._ready = Readiness(card, self._states)
+        self._now_ns: int | None = None
+        self._stale = False
+        self._homing_until_ns: int | None = None
+
+    # what is known
+
+    def commanded_at(self, t_ns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """Commanded position, velocity, acceleration (J,) at t_ns: the last seconds, and the plan ahead.
+
+        Joints of all arms, in the card's order. None where nothing was ever commanded.
+        """
+        timeline = self._cell.timeline
+        return None if timeline is None else timeline.sample(t_ns)
+
+    def snapshot(self, now_ns: int) -> Snapshot:
+        """For the status message."""
+        refusal = self._unready(now_ns)
+        return Snapshot(
+            state=self._state(now_ns),
+            message=refusal.message if refusal else "",
+            run_id=self._gate.run_id or "",
+            state_age_ns=self._states.age_ns(now_ns) or 0,
+            tracking_error=self._tracking.error,
+            counts=self._ledger.counts,
+        )
+
+    # what happens
+
+    def on_joint_state(
+        self,
+        stamp_ns: int,
+        names: Sequence[str],
+        positions: Sequence[float],
+        velocities: Sequence[float] | None,
+        now_ns: int,
+    ) -> None:
+        """A measured state. Messages without all arm joints, not finite, or older than the newest are ignored."""
+        if self._now_ns is not None and now_ns < self._now_ns - _CLOCK_BACK_NS:
+            return  # the next tick sees to the clock first
+        if not self._states.update(stamp_ns, names, positions, velocities):
+            return
+        if self._ready.clock_jumped and self._states.at_rest:
+            self._ready.clock_jumped = False
+        if self._cell.timeline is not None and not self.dry_run:
+            self._tracking.compare(stamp_ns, self._states.positions, self._cell.timeline)
+
+    def on_chunk(self, chunk: ActionChunk, now_ns: int, received_steady_ns: int = 0) -> Output:
+        """A chunk has arrived. Its SCHEDULED report is in the output, with the trajectory where one was planned."""
+        output = Output()
+        self._advance(now_ns, output)
+        refusal = self._admit(chunk, now_ns)
+        if refusal is None and chunk.horizon == 0:
+            self._brake(now_ns, "a chunk of horizon 0", output)
+            refusal = Refusal(Verdict.BRAKE, "braking")
+        if refusal is None:
+            refusal = self._follow(chunk, now_ns, received_steady_ns, output)
+        if refusal is not None:
+            output.reports += self._ledger.refuse(chunk, *refusal, now_ns, received_steady_ns)
+        return self._finish(output, now_ns)
+
+    def tick(self, now_ns: int) -> Output:
+        """Whatever time brings: chunks that end, gripper commands that are due, joint states that stay away."""
+        output = Output()
+        self._advance(now_ns, output)
+        return self._finish(output, now_ns)
+
+    def stop(self, now_ns: int) -> Output:
+        """Brakes at once and latches: chunks are refused until ``resume``. Grippers stay as they are."""
+        output = Output(message="stopped; resume releases it")
+        self._advance(now_ns, output)
+        self._ready.stopped = True
+        self._brake(now_ns, "stop", output)
+        return self._finish(output, now_ns)
+
+    def resume(self, now_ns: int) -> Output:
+        """Releases ``stop``. The arm stays where it is until a chunk arrives."""
+        output = Output(message="ready for chunks" if self._ready.stopped else "was not stopped")
+        self._advance(now_ns, output)
+        self._ready.stopped = False
+        return self._finish(output, now_ns)
+
+    def home(self, now_ns: int) -> Output:
+        """Moves all arms to the card's home, slowly, from wherever they are. Not accepted while stopped."""
+        output = Output()
+        self._advance(now_ns, output)
+        refusal = self._unready(now_ns)
+        if refusal is not None:
+            output.accepted, output.message = False, refusal.message
+            return self._finish(output, now_ns)
+        self._begin_at_rest(now_ns)
+        problem = self._cell.go_home(now_ns)
+        if problem:
+            output.accepted, output.message = False, problem
+            return self._finish(output, now_ns)
+        self._ledger.end(self._cell.splice_ns, "homing")
+        self._homing_until_ns = self._cell.timeline.end_ns
+        output.message = f"home in {(self._homing_until_ns - now_ns) * 1e-9:.1f} s"
+        output.trajectories += self._cell.messages(now_ns)
+        return self._finish(output, now_ns)
+
+    def on_malformed(self, chunk: ActionChunk, reason: str, now_ns: int, received_steady_ns: int = 0) -> Output:
+        """A message that is no chunk; ``chunk`` carries what could be read of it (run, sequence, stamp)."""
+        output = Output()
+        self._advance(now_ns, output)
+        self._gate.register(chunk, now_ns, may_begin_run=False)
+        output.reports += self._ledger.refuse(chunk, Verdict.SHAPE, reason, now_ns, received_steady_ns)
+        return self._finish(output, now_ns)
+
+    def published(self, steady_ns: int) -> None:
+        """The trajectory of the last accepted chunk went out at this instant of the steady clock [ns]."""
+        self._ledger.published(steady_ns)
+
+    # how
+
+    def _state(self, now_ns: int) -> ControllerState:
+        kept_still_by = self._ready.state(now_ns)
+        if kept_still_by is not None:
+            return kept_still_by
+        if not self._cell.moving(now_ns):
+            return ControllerState.IDLE
+        if self._homing_until_ns is not None:
+            return ControllerState.HOMING
+        tracking = now_ns < self._ledger.tracking_until() and not self._cell.braking
+        return ControllerState.TRACKING if tracking else ControllerState.BRAKING
+
+    def _admit(self, chunk: ActionChunk, now_ns: int) -> Refusal | None:
+        gate = self._gate
+        refusal = gate.check_card(chunk)
+        if refusal is None and chunk.horizon:
+            refusal = gate.check_content(chunk)
+        refusal = refusal or gate.check_order(chunk)
+        if refusal is None and chunk.horizon:
+            refusal = gate.check_time(chunk, now_ns)
+        run_id = gate.run_id
+        gate.register(chunk, now_ns, may_begin_run=refusal is None)
+        if gate.run_id != run_id:  # between runs a hand may have moved the fingers, or a simulator started over
+            self._grippers.forget()
+        return refusal
+
+    def _unready(self, now_ns: int) -> Refusal | None:
+        return self._ready.refusal(now_ns, commanded=self._cell.timeline is not None)
+
+    def _follow(self, chunk: ActionChunk, now_ns: int, received_steady_ns: int, output: Output) -> Refusal | None:
+        refusal = self._unready(now_ns)
+        if refusal is not None:
+            return refusal
+        if self._homing_until_ns is not None:
+            return Refusal(Verdict.STOPPED, "homing is under way")
+        self._begin_at_rest(now_ns)
+        cell = self._cell
+        schedule = make_schedule(
+            chunk,
+            cell.timeline.splice_instant(now_ns + self._margin_ns),
+            self.card.max_open_loop_ns,
+            at_rest=not cell.moving(now_ns),
+        )
+        if schedule.first >= chunk.horizon:
+            return Refusal(Verdict.STALE, "every step lies in the past")
+        if schedule.last <= schedule.first:
+            return Refusal(Verdict.EXPIRED, "no step is due before the open-loop limit")
+        schedule = cell.clear_of_knots(schedule)
+        plan = plan_chunk(cell.arms, cell.timeline, chunk, schedule)
+        if isinstance(plan, Violation):
+            return Refusal(Verdict.INFEASIBLE, f"no motion within the limits: {plan}; the motion under way stays")
+        cell.splice(now_ns, schedule.splice_ns, plan.times_ns, plan.q, plan.v, plan.a)
+        self._grippers.schedule(chunk, schedule, now_ns)
+        output.trajectories += cell.messages(now_ns)
+        output.reports.append(
+            self._ledger.accept(
+                chunk, schedule, plan.planned_actions, plan.anchor, plan.clamps,
+                cell.timeline.sample(self._states.stamp_ns)[0] - self._states.positions, now_ns, received_steady_ns,
+            )  # fmt: skip
+        )
+        return None
+
+    def _begin_at_rest(self, now_ns: int) -> None:
+        """Where nothing was commanded yet, or nothing ever is, the commanded motion is to stand as measured.
+
+        So it is where the arm has come to rest, and something else has moved it since.
+        """
+        timeline = self._cell.timeline
+        anew = timeline is None or self.dry_run
+        if not anew and now_ns >= timeline.end_ns + _SETTLED_NS and self._states.at_rest:
+            anew = bool(np.max(np.abs(timeline.sample(now_ns)[0] - self._states.positions)) > _DISPLACED)
+        if anew:
+            self._ledger.end(now_ns, "dry run: each chunk starts from the measured rest")
+            self._cell.rest_at(now_ns, self._states.positions)
+
+    def _brake(self, now_ns: int, why: str, output: Output) -> None:
+        self._grippers.hold()
+        if self._cell.brake(now_ns):
+            self._homing_until_ns = None
+            output.trajectories += self._cell.messages(now_ns)
+            self._ledger.end(self._cell.splice_ns, f"braked: {why}")
+
+    def _advance(self, now_ns: int, output: Output) -> None:
+        """Brings everything up to now_ns before anything new is looked at."""
+        if self._now_ns is not None and now_ns < self._now_ns - _CLOCK_BACK_NS:
+            self._set_back(now_ns, output)
+        self._now_ns = now_ns
+        if self._homing_until_ns is not None and now_ns >= self._homing_until_ns:
+            self._homing_until_ns = None
+        stale = self._ready.is_stale(now_ns)
+        if stale and not self._stale:
+            self._brake(now_ns, "joint states have stopped arriving", output)
+        self._stale = stale
+        self._watch_tracking(now_ns, output)
+        output.reports += self._ledger.close(now_ns)
+        output.reports += [self._ledger.lost(*key, now_ns) for key in self._gate.lost(now_ns)]
+
+    def _watch_tracking(self, now_ns: int, output: Output) -> None:
+        if self._tracking.lost and not self._ready.desync:
+            self._ready.desync = True
+            self._brake(now_ns, "measured and commanded motion disagree", output)
+        if self._ready.desync and self._states.at_rest and not self._cell.moving(now_ns):
+            self._ready.desync = False
+            self._cell.forget()
+            self._tracking.forget()
+
+    def _set_back(self, now_ns: int, output: Output) -> None:
+        """The clock jumped back: what was remembered is of another time. What was sent already ends at rest."""
+        output.reports += self._ledger.close_all(now_ns, "the clock was set back")
+        self._gate.clock_jumped(now_ns)
+        self._cell.forget()
+        self._tracking.forget()
+        self._states.forget()
+        self._grippers.hold()
+        self._homing_until_ns = None
+        self._ready.desync, self._ready.clock_jumped = False, True
+
+    def _finish(self, output: Output, now_ns: int) -> Output:
+        output.trajectories += self._grippers.due(now_ns)
+        if self.dry_run:
+            output.trajectories = []
+        self._ledger.counts.trajectories_published += len(output.trajectories)
+        output.status = self._state(now_ns).name
+        return output

@@ -1,0 +1,115 @@
+"""A gripper column becomes open and close commands, each at its time."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+import numpy as np
+
+from vla_contract.card import GripperCard
+from vla_contract.chunk import ActionChunk
+from vla_motion.trajectory import JointTrajectory
+
+from .anchor import Schedule
+from .arm import Arm
+
+_HYSTERESIS = 0.1  # of the way from closed to open, on either side of the middle
+_TRAVEL_NS = 300_000_000
+
+
+class Gripper:
+    """Two states with hysteresis; a command goes out on the first wish and on each change.
+
+    Raises ValueError for an interface other than jtc.
+    """
+
+    def __init__(self, card: GripperCard) -> None:
+        if card.interface != "jtc":
+            raise ValueError(f"gripper {card.name}: interface is {card.interface!r}, this controller commands 'jtc' only")
+        self._card = card
+        self._open: bool | None = None
+        self._pending: list[tuple[int, bool]] = []
+
+    @property
+    def is_open(self) -> bool | None:
+        """Last commanded state; None before the first command."""
+        return self._open
+
+    def schedule(self, values: np.ndarray, due_ns: np.ndarray, first: int, last: int, now_ns: int) -> None:
+        """Replaces what was scheduled by a chunk's column: values (H,) in the policy's range, due_ns (H,).
+
+        Steps first .. last - 1 are commanded when due. What the steps before ``first`` asked last holds at once.
+        """
+        self._pending = []
+        state = self._open
+        if first > 0:
+            state = self._decide(values[first - 1], state)
+            if state is not self._open:
+                self._pending.append((now_ns, state))
+        for i in range(first, last):
+            wish = self._decide(values[i], state)
+            if wish is not state:
+                self._pending.append((int(due_ns[i]), wish))
+                state = wish
+
+    def hold(self) -> None:
+        """Drops what was scheduled; the gripper stays as it is."""
+        self._pending = []
+
+    def forget(self) -> None:
+        """As after start: the next wish is commanded whatever it is."""
+        self._open, self._pending = None, []
+
+    def due(self, now_ns: int) -> list[JointTrajectory]:
+        """Commands whose time has come, the newest only."""
+        ready = [state for due, state in self._pending if due <= now_ns]
+        if not ready:
+            return []
+        self._pending = self._pending[len(ready) :]
+        if ready[-1] is self._open:
+            return []
+        self._open = ready[-1]
+        return [self._command(self._open)]
+
+    def _decide(self, value: float, state: bool | None) -> bool:
+        card = self._card
+        openness = (value - card.closed_value) / (card.open_value - card.closed_value)
+        band = 0.0 if state is None else _HYSTERESIS if not state else -_HYSTERESIS
+        return bool(openness > 0.5 + band)
+
+    def _command(self, opened: bool) -> JointTrajectory:
+        position = self._card.open_position if opened else self._card.closed_position
+        return JointTrajectory(
+            topic=self._card.topic,
+            stamp_ns=0,
+            joint_names=(self._card.joint,),
+            times_ns=np.array([_TRAVEL_NS], dtype=np.int64),
+            positions=np.array([[position]]),
+            velocities=np.zeros((1, 1)),
+        )
+
+
+class Grippers:
+    """The grippers of all arms; arms without one are passed over."""
+
+    def __init__(self, arms: Sequence[Arm]) -> None:
+        self._grippers = [(arm.gripper_column, Gripper(arm.card.gripper)) for arm in arms if arm.card.gripper]
+
+    def schedule(self, chunk: ActionChunk, schedule: Schedule, now_ns: int) -> None:
+        """As Gripper.schedule, each with its column of the chunk."""
+        for column, gripper in self._grippers:
+            gripper.schedule(chunk.actions[:, column], schedule.due_ns, schedule.first, schedule.last, now_ns)
+
+    def hold(self) -> None:
+        """As Gripper.hold."""
+        for _, gripper in self._grippers:
+            gripper.hold()
+
+    def forget(self) -> None:
+        """As Gripper.forget."""
+        for _, gripper in self._grippers:
+            gripper.forget()
+
+    def due(self, now_ns: int) -> list[JointTrajectory]:
+        """As Gripper.due."""
+        return [command for _, gripper in self._grippers for command in gripper.due(now_ns)]

@@ -1,0 +1,42 @@
+"""What the controller's core hands back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from vla_contract.report import ChunkReport
+from vla_contract.status import ControllerState
+from vla_motion.trajectory import JointTrajectory
+
+from .reports import Counts
+
+
+@dataclass
+class Output:
+    """What an entry of the controller asks for.
+
+    trajectories: to publish, in order. reports: to publish after them. status: name of the ControllerState now.
+    accepted and message: the answer to stop, resume and home.
+    """
+
+    trajectories: list[JointTrajectory] = field(default_factory=list)
+    reports: list[ChunkReport] = field(default_factory=list)
+    status: str = ControllerState.WAITING_FOR_STATE.name
+    accepted: bool = True
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What ControllerStatus tells.
+
+    message: why the arm would not follow a chunk now; empty where it would. run_id: the newest run, empty before the
+    first. state_age_ns: of the newest joint state, 0 before the first. tracking_error [rad].
+    """
+
+    state: ControllerState
+    message: str
+    run_id: str
+    state_age_ns: int
+    tracking_error: float
+    counts: Counts

@@ -1,0 +1,62 @@
+"""Whether the arm may be set in motion, and the reason in words where it may not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vla_contract.card import InterfaceCard
+from vla_contract.report import Verdict
+from vla_contract.status import ControllerState
+
+from .gate import Refusal
+from .joint_states import JointStates
+
+
+@dataclass
+class Readiness:
+    """Conditions that keep the arm from moving. All are False in normal work.
+
+    stopped: ``vla/stop`` is latched. desync: measured and commanded motion disagreed. clock_jumped: the clock was set
+    back, and the arm has not been seen at rest since.
+    """
+
+    card: InterfaceCard
+    states: JointStates
+    stopped: bool = False
+    desync: bool = False
+    clock_jumped: bool = False
+
+    def is_stale(self, now_ns: int) -> bool:
+        """Joint states have arrived, and have stopped arriving."""
+        age = self.states.age_ns(now_ns)
+        return age is not None and age * 1e-9 > self.card.state.max_age
+
+    def state(self, now_ns: int) -> ControllerState | None:
+        """The state that keeps the arm from moving; None where none does."""
+        if self.states.stamp_ns is None:
+            return ControllerState.WAITING_FOR_STATE
+        if self.stopped:
+            return ControllerState.STOPPED
+        if self.desync:
+            return ControllerState.DESYNC
+        return ControllerState.STALE_STATE if self.is_stale(now_ns) else None
+
+    def refusal(self, now_ns: int, *, commanded: bool) -> Refusal | None:
+        """Why the arm may not be set in motion now; commanded: its present motion is by this controller."""
+        if self.stopped:
+            return Refusal(Verdict.STOPPED, "stop is latched; resume releases it")
+        if self.desync:
+            return Refusal(Verdict.DESYNC, "measured and commanded motion disagree; anchoring anew at rest")
+        age = self.states.age_ns(now_ns)
+        if age is None and self.clock_jumped:
+            return Refusal(Verdict.NO_STATE, "the clock was set back; no joint state since")
+        if age is None:
+            return Refusal(Verdict.NO_STATE, f"no joint state yet with {', '.join(self.states.joints)}")
+        if self.is_stale(now_ns):
+            allowed = f"{self.card.state.max_age * 1e3:.0f} ms are allowed"
+            return Refusal(Verdict.NO_STATE, f"the newest joint state is {age * 1e-6:.0f} ms old, {allowed}")
+        if self.clock_jumped:
+            return Refusal(Verdict.NO_STATE, "the clock was set back; waiting for the arm to be at rest")
+        if not commanded and not self.states.at_rest:
+            return Refusal(Verdict.NO_STATE, "the arm moves, and not by this controller; waiting for it to be at rest")
+        return None

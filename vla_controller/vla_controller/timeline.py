@@ -1,0 +1,71 @@
+"""The commanded motion of one arm: what it was, what it is and what it will be, on one clock."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vla_motion.spline import SplineTrajectory
+
+HISTORY_NS = 5_000_000_000
+_CLOSEST_KNOTS_NS = 500_000  # shorter segments would turn rounding of positions into jerk
+
+
+class Timeline:
+    """Knots joined by quintics, exactly as the joint trajectory controller joins them; held before and after.
+
+    times_ns (N,) int64, absolute, strictly increasing; q [rad], v [rad/s], a [rad/s^2] each (N, J). The last knot is
+    at rest. Immutable: ``spliced`` makes a new one.
+    """
+
+    def __init__(self, times_ns: np.ndarray, q: np.ndarray, v: np.ndarray, a: np.ndarray) -> None:
+        self._spline = SplineTrajectory(times_ns, q, v, a)
+        self.times_ns, self.q, self.v, self.a = self._spline.times_ns, q, v, a
+
+    @classmethod
+    def resting(cls, t_ns: int, q: np.ndarray) -> Timeline:
+        """Standing still at q (J,) [rad]."""
+        q = np.array(q, dtype=np.float64)[None]
+        return cls(np.array([t_ns], dtype=np.int64), q, np.zeros_like(q), np.zeros_like(q))
+
+    @property
+    def end_ns(self) -> int:
+        """When the motion comes to rest."""
+        return self._spline.end_ns
+
+    def sample(self, t_ns: int | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Position, velocity, acceleration at t_ns: each (J,) for an int, (M, J) for an array (M,)."""
+        return self._spline.sample(t_ns)
+
+    def splice_instant(self, t_ns: int) -> int:
+        """The first instant from t_ns on, in whole milliseconds, that is not too close behind a knot."""
+        while True:
+            before = int(np.searchsorted(self.times_ns, t_ns, side="left")) - 1
+            if before < 0 or t_ns - int(self.times_ns[before]) >= _CLOSEST_KNOTS_NS:
+                return t_ns
+            t_ns += 1_000_000
+
+    def spliced(
+        self, now_ns: int, splice_ns: int, times_ns: np.ndarray, q: np.ndarray, v: np.ndarray, a: np.ndarray
+    ) -> Timeline:
+        """This motion up to splice_ns, then the given knots, all of them later than splice_ns.
+
+        Splitting a quintic at its own position, velocity and acceleration leaves the curve as it was. Knots older
+        than HISTORY_NS before now_ns are forgotten.
+        """
+        state = self.sample(splice_ns)
+        keep = slice(
+            max(0, int(np.searchsorted(self.times_ns, now_ns - HISTORY_NS, side="right")) - 1),
+            int(np.searchsorted(self.times_ns, splice_ns, side="left")),
+        )
+        parts = []
+        if self.end_ns < now_ns:  # a knot at now, so that a message need not begin when the last motion ended
+            parts.append((np.array([now_ns], dtype=np.int64), *(x[None] for x in self.sample(now_ns))))
+        if splice_ns > now_ns or not parts:
+            parts.append((np.array([splice_ns], dtype=np.int64), *(x[None] for x in state)))
+        held = (self.times_ns[keep], self.q[keep], self.v[keep], self.a[keep])
+        columns = zip(held, *parts, (times_ns, q, v, a))
+        return Timeline(*(np.concatenate(column) for column in columns))
+
+    def running_knot(self, t_ns: int) -> int:
+        """Index of the last knot at or before t_ns (the first one where there is none)."""
+        return max(0, int(np.searchsorted(self.times_ns, t_ns, side="right")) - 1)

@@ -1,0 +1,36 @@
+"""Whether the measured motion is the commanded one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .timeline import Timeline
+
+_LAG_NS = np.arange(0, 200_000_001, 25_000_000)  # how far behind its command an arm may be
+_PATIENCE_NS = 50_000_000
+
+
+class Tracking:
+    """Compares joint states with the commanded motion of the last moments. tolerance (J,) [rad]."""
+
+    def __init__(self, tolerance: np.ndarray) -> None:
+        self._tolerance = tolerance
+        self.forget()
+
+    def forget(self) -> None:
+        """As before the first comparison."""
+        self.error = 0.0
+        self.lost = False
+        self._since_ns: int | None = None
+
+    def compare(self, stamp_ns: int, measured: np.ndarray, timeline: Timeline) -> None:
+        """A joint further than its tolerance from where it was commanded to be in the last moments, for 50 ms: lost."""
+        commanded = timeline.sample(stamp_ns - _LAG_NS)[0]
+        beyond = np.maximum(commanded.min(axis=0) - measured, measured - commanded.max(axis=0))
+        self.error = max(0.0, float(beyond.max()))
+        if np.all(beyond <= self._tolerance):
+            self._since_ns = None
+            return
+        if self._since_ns is None:
+            self._since_ns = stamp_ns
+        self.lost = self.lost or stamp_ns - self._since_ns >= _PATIENCE_NS

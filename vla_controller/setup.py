@@ -14,7 +14,8 @@ setup(
     zip_safe=False,
     maintainer="VLA ROS maintainers",
     maintainer_email="maintainers@vla-ros.invalid",
-    description="Turns action chunks into joint trajectories that obey the card's limits, join the motion under way and end at rest.",
+    description="Turns action chunks into joint trajectories that obey the card's limits, "
+    "join the motion under way and end at rest.",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["controller = vla_controller.node:main"]},
+    entry_points={"console_scripts": ["controller = vla_controller.entry:main"]},
 )

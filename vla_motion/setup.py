@@ -14,6 +14,7 @@ setup(
     zip_safe=False,
     maintainer="VLA ROS maintainers",
     maintainer_email="maintainers@vla-ros.invalid",
-    description="Robot mathematics: kinematics, splines as the joint trajectory controller samples them, conversions between action spaces.",
+    description="Robot mathematics: kinematics, splines as the joint trajectory controller "
+    "samples them, conversions between action spaces.",
     license="Apache-2.0",
 )

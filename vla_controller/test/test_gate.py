@@ -20,7 +20,11 @@ NAMES = ("arm.x", "arm.y", "arm.z", "arm.rx", "arm.ry", "arm.rz", "arm.gripper")
 CASES = {
     "wrong card": ({"card_hash": "0123456789abcdef"}, Verdict.CARD_MISMATCH, ["0123456789abcdef"]),
     "other space": ({"action_space": ActionSpace.EE_POSE}, Verdict.SPACE, ["EE_POSE", "EE_DELTA"]),
-    "permuted names": ({"names": (NAMES[1], NAMES[0], *NAMES[2:])}, Verdict.NAMES, ["permuted", "expected arm.x, arm.y"]),
+    "permuted names": (
+        {"names": (NAMES[1], NAMES[0], *NAMES[2:])},
+        Verdict.NAMES,
+        ["permuted", "expected arm.x, arm.y"],
+    ),
     "unknown name": ({"names": (*NAMES[:6], "arm.grip")}, Verdict.NAMES, ["arm.gripper", "arm.grip"]),
     "other period": ({"step_period_ns": 50 * MS}, Verdict.SHAPE, ["0.05 s", "0.1 s"]),
     "other frame": ({"frame_id": "world"}, Verdict.SHAPE, ["world", "panda_link0"]),

@@ -12,7 +12,7 @@ STEP = 100_000_000
 
 
 def knots(start, intervals, wanted, weight):
-    q, v, a = smooth(start, intervals, wanted, weight)
+    q, v, a = smooth(start, intervals, wanted, (weight,) * len(wanted))
     return [np.concatenate([s[None], x]) for s, x in zip(start, (q, v, a))]
 
 
@@ -64,7 +64,7 @@ def test_slow_wishes_are_followed_and_jitter_is_not(hertz, least, most):
     t = np.arange(1, 61) * 0.1
     wanted = np.sin(2 * np.pi * hertz * t)[:, None]
     zero = np.zeros(1)
-    q, _, _ = smooth((zero, zero, zero), (STEP,) * 64, wanted, smoothing_weight(20.0, 0.1))
+    q, _, _ = smooth((zero, zero, zero), (STEP,) * 64, wanted, (smoothing_weight(20.0, 0.1),) * 60)
     inside = slice(15, 45)
     gain = float(q[inside, 0] @ wanted[inside, 0]) / float(wanted[inside, 0] @ wanted[inside, 0])
     assert least <= gain <= most

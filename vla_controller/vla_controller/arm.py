@@ -18,7 +18,7 @@ from .anchor import Schedule, box_inside, clamped_deltas, keep_inside
 from .effort import Effort
 from .limits import Limits
 
-_IK_ITERATIONS = 20
+_IK_ITERATIONS = 6
 _WANDER = 0.04  # [rad]
 
 

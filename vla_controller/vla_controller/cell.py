@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Sequence
 
 import numpy as np
 
@@ -12,9 +12,12 @@ from vla_motion.trajectory import JointTrajectory
 from .anchor import Schedule
 from .arm import Arm
 from .braking import Segment, brake, rest_to_rest_duration
+from .joint_states import JointStates
 from .limits import check_curve
 from .timeline import Timeline
 
+_DISPLACED = 0.02  # [rad] more than an arm sags
+_SETTLED_NS = 300_000_000
 _BRAKE_MARGIN_NS = 10_000_000
 _BRAKE_CANDIDATES = 8
 _HOME_SHARE = 0.25
@@ -45,6 +48,12 @@ class Cell:
     def moving(self, now_ns: int) -> bool:
         """A commanded motion is under way, or about to be."""
         return self.timeline is not None and now_ns < self.timeline.end_ns
+
+    def is_displaced(self, now_ns: int, states: JointStates) -> bool:
+        """The motion has ended, and something else has moved the arm since."""
+        if now_ns < self.timeline.end_ns + _SETTLED_NS or not states.at_rest:
+            return False
+        return bool(np.max(np.abs(self.timeline.sample(now_ns)[0] - states.positions)) > _DISPLACED)
 
     def rest_at(self, now_ns: int, q: np.ndarray) -> None:
         """Commanded to stand at q (J,) [rad]."""

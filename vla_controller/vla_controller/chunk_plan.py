@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Sequence
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from .arm import Arm, Wanted
 from .braking import brake
 from .effort import Effort
 from .limits import Violation, check_curve
-from .planner import smooth, smoothing_weight
+from .planner import smooth
 from .timeline import Timeline
 
 _BRAKE_KNOTS = 4
@@ -41,7 +41,9 @@ class ChunkPlan:
     attempts: int
 
 
-def plan_chunk(arms: Sequence[Arm], timeline: Timeline, chunk: ActionChunk, schedule: Schedule) -> ChunkPlan | Violation:
+def plan_chunk(
+    arms: Sequence[Arm], timeline: Timeline, chunk: ActionChunk, schedule: Schedule
+) -> ChunkPlan | Violation:
     """Follows the chunk as closely as the limits allow, from the motion under way to rest.
 
     Returns the last violation where no curve within the limits was found.
@@ -55,7 +57,7 @@ def plan_chunk(arms: Sequence[Arm], timeline: Timeline, chunk: ActionChunk, sche
         q_before = timeline.sample(int(schedule.due_ns[schedule.first]) - chunk.step_period_ns)[0]
     q_running = timeline.sample(schedule.due_ns[schedule.first : schedule.last])[0]
     planned = schedule.last - schedule.first
-    effort = Effort()
+    effort = Effort.full(planned, period)
     wanted: list[Wanted] = []
     shaped_by = None
     reasons: list[Violation] = []
@@ -72,7 +74,7 @@ def plan_chunk(arms: Sequence[Arm], timeline: Timeline, chunk: ActionChunk, sche
         shaped = wanted if effort.scale == 1.0 else _scaled(arms, chunk, schedule, wanted, start, effort.scale)
         times = np.concatenate([schedule.due_ns[schedule.first : schedule.last], _brake_times(schedule, effort)])
         intervals = tuple(np.diff(times, prepend=schedule.splice_ns).tolist())
-        q, v, a = smooth(start, intervals, np.hstack([w.q for w in shaped]), smoothing_weight(effort.cutoff, period))
+        q, v, a = smooth(start, intervals, np.hstack([w.q for w in shaped]), effort.weights)
         if not reasons:
             first_try = q[:planned]
         violation = _check(arms, schedule.splice_ns, start, times, q, v, a)
@@ -89,7 +91,7 @@ def plan_chunk(arms: Sequence[Arm], timeline: Timeline, chunk: ActionChunk, sche
                 tuple(sorted(clamps, key=lambda c: c.step)), attempt,
             )  # fmt: skip
         reasons.append(violation)
-        softer = effort.yielding(violation.kind)
+        softer = effort.yielding(violation)
         if softer is None:
             break
         effort = softer

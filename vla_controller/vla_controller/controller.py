@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -27,8 +27,6 @@ from .tracking import Tracking
 
 PLANNING_MARGIN_NS = 20_000_000
 _CLOCK_BACK_NS = 10_000_000
-_DISPLACED = 0.02  # [rad] a standing arm this far from its command was moved by something else
-_SETTLED_NS = 300_000_000
 
 
 class ChunkController:
@@ -234,12 +232,8 @@ class ChunkController:
         cell.splice(now_ns, schedule.splice_ns, plan.times_ns, plan.q, plan.v, plan.a)
         self._grippers.schedule(chunk, schedule, now_ns)
         output.trajectories += cell.messages(now_ns)
-        output.reports.append(
-            self._ledger.accept(
-                chunk, schedule, plan.planned_actions, plan.anchor, plan.clamps,
-                cell.timeline.sample(self._states.stamp_ns)[0] - self._states.positions, now_ns, received_steady_ns,
-            )  # fmt: skip
-        )
+        ahead = cell.timeline.sample(self._states.stamp_ns)[0] - self._states.positions
+        output.reports.append(self._ledger.accept(chunk, schedule, plan, ahead, now_ns, received_steady_ns))
         return None
 
     def _begin_at_rest(self, now_ns: int) -> None:
@@ -247,11 +241,7 @@ class ChunkController:
 
         So it is where the arm has come to rest, and something else has moved it since.
         """
-        timeline = self._cell.timeline
-        anew = timeline is None or self.dry_run
-        if not anew and now_ns >= timeline.end_ns + _SETTLED_NS and self._states.at_rest:
-            anew = bool(np.max(np.abs(timeline.sample(now_ns)[0] - self._states.positions)) > _DISPLACED)
-        if anew:
+        if self.dry_run or self._cell.timeline is None or self._cell.is_displaced(now_ns, self._states):
             self._ledger.end(now_ns, "dry run: each chunk starts from the measured rest")
             self._cell.rest_at(now_ns, self._states.positions)
 

@@ -48,7 +48,8 @@ class Gate:
         """The chunk comes from the same interface card."""
         if chunk.card_hash != self._card.card_hash:
             return Refusal(
-                Verdict.CARD_MISMATCH, f"card_hash is {chunk.card_hash!r}, this controller's is {self._card.card_hash!r}"
+                Verdict.CARD_MISMATCH,
+                f"card_hash is {chunk.card_hash!r}, this controller's is {self._card.card_hash!r}",
             )
         return None
 
@@ -61,7 +62,9 @@ class Gate:
             )
         if chunk.action_space not in SUPPORTED:
             allowed = ", ".join(space.name for space in SUPPORTED)
-            return Refusal(Verdict.SPACE, f"action_space {chunk.action_space.name} cannot be executed yet; {allowed} can")
+            return Refusal(
+                Verdict.SPACE, f"action_space {chunk.action_space.name} cannot be executed yet; {allowed} can"
+            )
         if chunk.names != self._names:
             how = "permuted" if sorted(chunk.names) == sorted(self._names) else "not the card's"
             return Refusal(
@@ -99,7 +102,8 @@ class Gate:
         ahead = chunk.stamp_ns - now_ns
         if ahead > _AHEAD_NS:
             return Refusal(
-                Verdict.STALE, f"stamp lies {ahead * 1e-6:.0f} ms in the future: the clocks of policy and controller differ"
+                Verdict.STALE,
+                f"stamp lies {ahead * 1e-6:.0f} ms in the future: the clocks of policy and controller differ",
             )
         if -ahead >= chunk.valid_for_ns:
             return Refusal(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -25,7 +25,9 @@ class Gripper:
 
     def __init__(self, card: GripperCard) -> None:
         if card.interface != "jtc":
-            raise ValueError(f"gripper {card.name}: interface is {card.interface!r}, this controller commands 'jtc' only")
+            raise ValueError(
+                f"gripper {card.name}: interface is {card.interface!r}, this controller commands 'jtc' only"
+            )
         self._card = card
         self._open: bool | None = None
         self._pending: list[tuple[int, bool]] = []

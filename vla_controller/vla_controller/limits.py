@@ -51,11 +51,13 @@ class Limits:
 @dataclass(frozen=True)
 class Violation:
     """A curve beyond a limit: ``limit`` as in Clamp ("velocity panda_joint3"), by how much, in the limit's unit, and
-    by how much of the limit (``ratio``, 0.1 = a tenth beyond; for positions, in rad or m)."""
+    by how much of the limit (``ratio``, 0.1 = a tenth beyond; for positions, in rad or m), and in which ``segment``
+    between two knots (-1: not known)."""
 
     limit: str
     amount: float
     ratio: float
+    segment: int = -1
 
     @property
     def kind(self) -> str:
@@ -103,28 +105,30 @@ def check_curve(
 ) -> Violation | None:
     """The worst violation along the knots (N) and between them, by dense samples; None where there is none.
 
-    samples: for each segment, for the joints; every second one is taken for the tool. times_ns (N,) int64; q, v, a (N, J). A curve that begins outside a position limit or the workspace may go on as
-    far outside as it began, never further.
+    samples: for each segment, for the joints; every second one is taken for the tool. times_ns (N,) int64; q, v, a
+    (N, J). A curve that begins outside a position limit or the workspace may go on as far outside as it began, never
+    further.
     """
     values, times = sample_knots(times_ns, q, v, a, samples)
     joints = q.shape[1]
     positions, velocities, accelerations, jerks = values.reshape(4, -1, joints)
     return (
         _beyond_positions(limits, model, positions, q[0])
-        or _beyond(model, "velocity", velocities, np.maximum(limits.velocity, np.abs(v[0])))
-        or _beyond(model, "acceleration", accelerations, np.maximum(limits.acceleration, np.abs(a[0])))
-        or _beyond(model, "jerk", jerks, limits.jerk)
+        or _beyond(model, "velocity", velocities, np.maximum(limits.velocity, np.abs(v[0])), samples)
+        or _beyond(model, "acceleration", accelerations, np.maximum(limits.acceleration, np.abs(a[0])), samples)
+        or _beyond(model, "jerk", jerks, limits.jerk, samples)
         or _beyond_tool(limits, model, q[0], positions[1::2], np.concatenate([[0.0], times.ravel()[1::2]]))
     )
 
 
-def _beyond(model: RobotModel, kind: str, values: np.ndarray, limit: np.ndarray) -> Violation | None:
+def _beyond(model: RobotModel, kind: str, values: np.ndarray, limit: np.ndarray, samples: int) -> Violation | None:
     peaks = np.abs(values).max(axis=0)
     ratios = peaks / limit - 1.0
     joint = int(np.argmax(ratios))
     if ratios[joint] <= 1e-9:
         return None
-    return Violation(f"{kind} {model.joints[joint]}", float(peaks[joint] - limit[joint]), float(ratios[joint]))
+    segment = int(np.argmax(np.abs(values[:, joint]))) // samples
+    return Violation(f"{kind} {model.joints[joint]}", float(peaks[joint] - limit[joint]), float(ratios[joint]), segment)
 
 
 def _beyond_positions(limits: Limits, model: RobotModel, q: np.ndarray, start: np.ndarray) -> Violation | None:

@@ -87,9 +87,7 @@ class ControllerNode(Node):
         return self.get_clock().now().nanoseconds
 
     def _begin(self, models) -> None:
-        self._core = ChunkController(
-            self._card, models, planning_margin_ns=self._margin_ns, dry_run=self._dry_run
-        )
+        self._core = ChunkController(self._card, models, planning_margin_ns=self._margin_ns, dry_run=self._dry_run)
         self._message = "dry run: no trajectory is published" if self._dry_run else ""
         joints = ", ".join(joint for arm in self._card.arms for joint in arm.joints)
         self.get_logger().info(f"card '{self._card.name}' ({self._card.card_hash}), joints {joints}")
@@ -120,6 +118,12 @@ class ControllerNode(Node):
             self._publish(self._core.on_malformed(_outline(message), str(error), self._now, received))
             return
         self._publish(self._core.on_chunk(chunk, self._now, received))
+        taken = time.monotonic_ns() - received
+        if taken > self._margin_ns:
+            self.get_logger().warning(
+                f"chunk {chunk.sequence} took {taken * 1e-6:.0f} ms, longer than planning_margin: its motion began late",
+                throttle_duration_sec=1.0,
+            )
 
     def _on_tick(self) -> None:
         if self._core is not None:
@@ -182,22 +186,23 @@ def _outline(message: ChunkMsg) -> ActionChunk:
 
 def main() -> None:
     """Entry point: 0 after Ctrl-C or SIGTERM, 1 after a mistake in card, model or parameters, which is one line."""
-    rclpy.init()
-    node, code = None, 0
     try:
+        rclpy.init()
         node = ControllerNode()
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
+    except (CardError, ModelError, ParameterException, RuntimeError, ValueError) as error:
+        print(f"controller: error: {'; '.join(str(error).splitlines())}", file=sys.stderr)
+        rclpy.try_shutdown()
+        sys.exit(1)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        sys.exit(0)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except (CardError, ModelError, ParameterException, ValueError) as error:
-        print(f"controller: error: {'; '.join(str(error).splitlines())}", file=sys.stderr)
-        code = 1
-    if node is not None:
-        node.destroy_node()
+    node.destroy_node()
     rclpy.try_shutdown()
-    sys.exit(code)
 
 
 if __name__ == "__main__":

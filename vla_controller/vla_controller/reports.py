@@ -14,6 +14,7 @@ from vla_contract.chunk import ActionChunk
 from vla_contract.report import ChunkReport, Clamp, Phase, Verdict
 
 from .anchor import Schedule
+from .chunk_plan import ChunkPlan
 
 _NEVER = np.iinfo(np.int64).max
 
@@ -55,16 +56,14 @@ class Ledger:
         self,
         chunk: ActionChunk,
         schedule: Schedule,
-        planned_actions: np.ndarray,
-        anchor: tuple[float, ...],
-        clamps: tuple[Clamp, ...],
+        plan: ChunkPlan,
         commanded_minus_measured: np.ndarray,
         now_ns: int,
         received_steady_ns: int,
     ) -> ChunkReport:
         """Opens a chunk whose plan takes over at the schedule's splice; its SCHEDULED report."""
         self.end(schedule.splice_ns, f"superseded by sequence {chunk.sequence}")
-        self._open.append(_Entry(chunk, schedule, clamps, received_steady_ns))
+        self._open.append(_Entry(chunk, schedule, plan.clamps, received_steady_ns))
         self.counts.chunks_received += 1
         self.counts.chunks_accepted += 1
         return _report(
@@ -73,13 +72,13 @@ class Ledger:
             Verdict.ACCEPTED,
             "starts from rest, now" if schedule.at_rest else "",
             now_ns,
-            planned_actions=planned_actions,
+            planned_actions=plan.planned_actions,
             step_stamps_ns=schedule.due_ns,
-            anchor=anchor,
+            anchor=plan.anchor,
             commanded_minus_measured=commanded_minus_measured,
             steps_skipped=schedule.first,
-            steps_clamped=len({clamp.step for clamp in clamps}),
-            clamps=clamps,
+            steps_clamped=len({clamp.step for clamp in plan.clamps}),
+            clamps=plan.clamps,
             received_steady_ns=received_steady_ns,
         )
 
@@ -162,9 +161,7 @@ class Ledger:
         )
 
 
-def _report(
-    chunk: ActionChunk, phase: Phase, verdict: Verdict, message: str, now_ns: int, **fields
-) -> ChunkReport:
+def _report(chunk: ActionChunk, phase: Phase, verdict: Verdict, message: str, now_ns: int, **fields) -> ChunkReport:
     return ChunkReport(
         stamp_ns=now_ns, phase=phase, run_id=chunk.run_id, sequence=chunk.sequence, chunk_stamp_ns=chunk.stamp_ns,
         verdict=verdict, message=message, action_space=chunk.action_space, names=chunk.names,

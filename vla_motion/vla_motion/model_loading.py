@@ -20,9 +20,9 @@ class ModelError(ValueError):
 class ChainJoint:
     """One moving joint.
 
-    placement (4, 4): pose of the joint's frame in the previous joint's frame, at position 0. axis (3,) unit, in the joint's frame; lower, upper [rad] or [m], infinite where unlimited; velocity
-    [rad/s] or [m/s], infinite where not given; inertia: of everything that moves with this joint and not
-    with the next.
+    placement (4, 4): pose of the joint's frame in the previous joint's frame, at position 0. axis (3,): unit,
+    in the joint's frame. lower, upper [rad] or [m], infinite where unlimited. velocity [rad/s] or [m/s],
+    infinite where not given. inertia: of everything that moves with this joint and not with the next.
     """
 
     name: str

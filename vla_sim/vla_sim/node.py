@@ -11,19 +11,17 @@ import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CameraInfo, JointState
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
 from vla_contract.card import CardError, load_card
-from vla_contract.ros.convert import trajectory_from_msg
 from vla_contract.ros.images import array_to_image
 from vla_contract.ros.qos import LATCHED, RELIABLE, SENSOR
 from vla_contract.ros.stamps import ns_to_duration, ns_to_stamp
-from vla_motion.trajectory import JointTrajectory
 from vla_msgs.msg import ObjectPose, TaskState
 from vla_msgs.srv import Reset
 
+from vla_sim.jtc_message import TrajectoryMessage
 from vla_sim.scene import robot_mjcf
 from vla_sim.server import Callbacks, SimServer
 from vla_sim.tasks import TaskError
@@ -112,7 +110,7 @@ class SimNode(Node):
 
     def _on_trajectory(self, topic: str, message: JointTrajectoryMsg) -> None:
         with self._server.locked():
-            accepted, reason = self._world.submit(JointTrajectory(**trajectory_from_msg(message), topic=topic))
+            accepted, reason = self._world.submit(TrajectoryMessage.from_msg(message), topic)
         if not accepted:
             self.get_logger().error(f"trajectory on '{topic}' refused: {reason}")
 

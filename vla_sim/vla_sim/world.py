@@ -11,6 +11,7 @@ from vla_motion.trajectory import JointTrajectory
 
 from vla_sim.expert import ExpertState, grasp_spec
 from vla_sim.jtc import JointTrajectoryEndpoint
+from vla_sim.jtc_message import TrajectoryMessage
 from vla_sim.scene import OBJECTS, scene_assets, scene_mjcf
 from vla_sim.tasks import TaskInstance, is_success, make_task
 
@@ -200,11 +201,12 @@ class SimWorld:
 
     # What the robot gives and takes.
 
-    def submit(self, trajectory: JointTrajectory) -> tuple[bool, str]:
-        """Hand a message to the controller that its topic names: (accepted, reason)."""
-        endpoint = self._endpoints.get(trajectory.topic)
+    def submit(self, trajectory: JointTrajectory | TrajectoryMessage, topic: str | None = None) -> tuple[bool, str]:
+        """Hand a message to the controller of a topic, the trajectory's own by default: (accepted, reason)."""
+        topic = topic or trajectory.topic
+        endpoint = self._endpoints.get(topic)
         if endpoint is None:
-            return False, f"no controller listens on '{trajectory.topic}', there are: {', '.join(self._endpoints)}"
+            return False, f"no controller listens on '{topic}', there are: {', '.join(self._endpoints)}"
         return endpoint.submit(trajectory, self.now_ns)
 
     def joint_state(self) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:

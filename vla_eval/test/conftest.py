@@ -1,0 +1,14 @@
+import sys
+from pathlib import Path
+
+import pytest
+from vla_contract.card import InterfaceCard, load_card
+
+sys.path.insert(0, str(Path(__file__).parent))  # helper modules beside the tests
+
+CARD = Path(__file__).resolve().parents[2] / "vla_bringup" / "cards" / "panda_tabletop.yaml"
+
+
+@pytest.fixture(scope="session")
+def card() -> InterfaceCard:
+    return load_card(CARD)

@@ -1,0 +1,43 @@
+"""The parts of a simulated cell that lockstep runs share: world, kinematics, controllers, policies."""
+
+from __future__ import annotations
+
+from vla_contract.card import InterfaceCard
+from vla_controller.controller import ChunkController
+from vla_motion.model import RobotModel
+from vla_policy_node.policy import Policy
+from vla_sim.scene import robot_mjcf
+from vla_sim.world import SimWorld
+
+
+class Cell:
+    """A simulated robot cell for one card.
+
+    Attributes:
+        card: Interface card.
+        world: Simulator.
+        model: Kinematics of the card's arm.
+    """
+
+    def __init__(self, card: InterfaceCard, *, rule: str | None = None) -> None:
+        arm = card.arms[0]
+        self.card = card
+        self.world = SimWorld(card, rule=rule)
+        self.model = RobotModel.from_mjcf(
+            robot_mjcf(), joints=list(arm.joints), tool_frame=arm.tool_frame, base_frame=arm.base_frame
+        )
+
+    def new_controller(self) -> ChunkController:
+        """A controller that remembers nothing."""
+        return ChunkController(self.card, self.model)
+
+    def load_policy(self, checkpoint: str) -> Policy:
+        """A policy from a checkpoint, checked against the card.
+
+        Raises:
+            CheckpointError: It was made for another contract, or is no checkpoint.
+        """
+        # torch is slow to import, and demonstrations by the expert do without it.
+        from vla_policy_node.checkpoint import load_checkpoint
+
+        return load_checkpoint(checkpoint, self.card)

@@ -1,0 +1,48 @@
+"""`vla demos`: write demonstrations."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+import shlex
+import sys
+
+from vla_sim.tasks import TASK_NAMES
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--card", default="panda_tabletop", help="card name or file (default: %(default)s)")
+    parser.add_argument("--task", default="pick", choices=TASK_NAMES, help="task (default: %(default)s)")
+    parser.add_argument("--episodes", type=int, default=100, help="number of episodes (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the first episode (default: %(default)s)")
+    parser.add_argument("--out", type=Path, help="folder (default: out/demos/TASK)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: one a core, %(default)s)")
+    parser.add_argument("--disturbance", type=float, default=1.0, help="scale of the pushes, 0 for none (default: %(default)s)")
+    parser.add_argument("--checkpoint", help="let this policy drive while the expert labels what it sees")
+    parser.add_argument("--expert-share", type=float, default=0.3, help="with --checkpoint: share driven by the expert")
+    parser.add_argument("--json", type=Path, help="write the counts to this file too")
+
+
+def run(args: argparse.Namespace) -> int:
+    from vla_eval.demos import DemosRequest, record_all
+
+    request = DemosRequest(
+        card_path=str(args.card),
+        task=args.task,
+        seeds=tuple(range(args.seed, args.seed + args.episodes)),
+        out=args.out or Path("out/demos") / args.task,
+        strength=args.disturbance,
+        checkpoint=args.checkpoint,
+        expert_share=args.expert_share,
+    )
+    counts = record_all(request, jobs=args.jobs, command=shlex.join(["vla", *sys.argv[1:]]))
+    print(
+        f"{request.out}: {counts['recorded']} episodes recorded, {counts['already_there']} were there, "
+        f"{counts['successes']}/{counts['recorded']} successful"
+    )
+    if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps(counts, indent=2) + "\n")
+    return 0

@@ -19,6 +19,9 @@ if [ "${VLA_ROOT:-}" != "$_vla_root" ]; then
   export CMAKE_PREFIX_PATH="$VIRTUAL_ENV"
   export COLCON_DEFAULTS_FILE="$VLA_ROOT/colcon_defaults.yaml"
   export RMW_IMPLEMENTATION="${RMW_IMPLEMENTATION:-rmw_fastrtps_cpp}"
+  # Keeps large images from being lost between processes of one computer. Every process must have the same setting:
+  # where nodes on several computers take part, set it to DEFAULT before sourcing this.
+  export FASTDDS_BUILTIN_TRANSPORTS="${FASTDDS_BUILTIN_TRANSPORTS:-LARGE_DATA?max_msg_size=2MB&sockets_size=2MB&non_blocking=true}"
   unset PYTHONHOME PYTHONPATH
   . "$VIRTUAL_ENV/vla_env.sh"
   _vla_nounset=0; case $- in *u*) _vla_nounset=1; set +u;; esac

@@ -20,7 +20,7 @@ REPLACEMENTS = (
 def mend(text: str) -> str:
     """The text of a CMake file with this environment's folders in place of the build farm's."""
     for pattern, folder in REPLACEMENTS:
-        text = pattern.sub(lambda _: folder, text)
+        text = pattern.sub(folder.replace("\\", r"\\"), text)
     return text
 
 

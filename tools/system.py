@@ -11,9 +11,13 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+_SILENCE = 20.0
+"""A command that shows nothing for this long is said to be still running [s]."""
 
 
 class SetupError(Exception):
@@ -100,6 +104,17 @@ def run_logged(command: Sequence[str], log: Path, *, env: Mapping[str, str] | No
     Raises SetupError with the end of the log where the command fails.
     """
     log.parent.mkdir(exist_ok=True)
+    started = last = time.monotonic()
+    done = threading.Event()
+
+    def speak_up() -> None:
+        while not done.wait(5.0):
+            nonlocal last
+            if time.monotonic() - last > _SILENCE:
+                last = time.monotonic()
+                say(f"  still at it after {last - started:.0f} s")
+
+    threading.Thread(target=speak_up, daemon=True).start()
     with log.open("w") as file:
         process = subprocess.Popen(command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True)
@@ -109,11 +124,14 @@ def run_logged(command: Sequence[str], log: Path, *, env: Mapping[str, str] | No
                 text = show(line) if show else None
                 if text:
                     say(text)
+                    last = time.monotonic()
             code = process.wait()
         except BaseException:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait()
             raise
+        finally:
+            done.set()
     if code != 0:
         tail = "".join(log.read_text().splitlines(keepends=True)[-25:])
         print(tail, file=sys.stderr)

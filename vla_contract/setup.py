@@ -11,9 +11,11 @@ setup(
         (f"share/{PACKAGE}", ["package.xml"]),
     ],
     install_requires=["setuptools"],
+    extras_require={"test": ["pytest"]},
     zip_safe=False,
     maintainer="VLA ROS maintainers",
     maintainer_email="maintainers@vla-ros.invalid",
-    description="The contract between policies and robots: interface card, observation, action spaces, action chunk, normalisation.",
+    description="The contract between policies and robots: interface card, observation, "
+    "action spaces, action chunk, normalisation.",
     license="Apache-2.0",
 )

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from vla_contract.card import load_card
 
 CARDS = sorted((Path(__file__).parents[1] / "cards").glob("*.yaml"))

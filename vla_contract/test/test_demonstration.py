@@ -126,3 +126,13 @@ def test_a_data_set_that_is_not_there_is_named(tmp_path):
         DatasetInfo.load(tmp_path)
     with pytest.raises(DemonstrationError, match="nowhere: no such folder"):
         dataset_index(tmp_path / "nowhere")
+
+
+def test_points_are_kept_and_their_shape_is_checked(tmp_path):
+    points = np.random.default_rng(0).normal(size=(3, 2, 2, 2))
+    points[1] = np.nan
+    back = Demonstration.load(make(points=points).save(tmp_path / "a.npz"))
+    np.testing.assert_array_equal(back.points, points.astype(np.float32))
+    assert Demonstration.load(make().save(tmp_path / "b.npz")).points is None
+    with pytest.raises(DemonstrationError, match=r"points: shape \(2, 2, 2, 2\), allowed is \(3, cameras, 2, 2\)"):
+        make(points=points[:2])

@@ -40,6 +40,10 @@ class Demonstration:
     step_period_ns: int
     meta: dict = field(default_factory=dict)
     """Anything else worth keeping, as JSON has it."""
+    points: np.ndarray | None = None
+    """Where the instruction's objects are in each image, where somebody knows: (T, cameras, 2, 2), float32, in the order of
+    ``images``; first what is to be grasped, then where it goes; x to the right and y down, -1 to 1 from edge to edge; NaN:
+    not known, or out of view."""
 
     def __post_init__(self) -> None:
         self.state = np.asarray(self.state, dtype=np.float32)
@@ -52,6 +56,10 @@ class Demonstration:
             raise DemonstrationError(f"actions: shape {self.actions.shape}, allowed is ({frames}, horizon, columns)")
         if self.mask.shape != (frames,):
             raise DemonstrationError(f"mask: shape {self.mask.shape}, allowed is ({frames},)")
+        if self.points is not None:
+            self.points = np.asarray(self.points, dtype=np.float32)
+            if self.points.ndim != 4 or self.points.shape[0] != frames or self.points.shape[2:] != (2, 2):
+                raise DemonstrationError(f"points: shape {self.points.shape}, allowed is ({frames}, cameras, 2, 2)")
         for camera, pictures in self.images.items():
             if len(pictures) != frames:
                 raise DemonstrationError(f"images.{camera}: {len(pictures)} frames, the state has {frames}")
@@ -76,6 +84,8 @@ class Demonstration:
         arrays = {"header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)}
         for name in ("state", "actions", "mask"):
             arrays[name] = getattr(self, name)
+        if self.points is not None:
+            arrays["points"] = self.points
         for index, pictures in enumerate(self.images.values()):
             arrays[f"png_{index}"] = np.frombuffer(b"".join(pictures), dtype=np.uint8)
             arrays[f"offsets_{index}"] = np.cumsum([0, *map(len, pictures)], dtype=np.int64)
@@ -106,7 +116,9 @@ class Demonstration:
                     data, offsets = file[f"png_{index}"].tobytes(), file[f"offsets_{index}"].tolist()
                     images[camera] = [data[a:b] for a, b in pairwise(offsets)]
                 header.pop("cameras", None)
-                return cls(images=images, state=file["state"], actions=file["actions"], mask=file["mask"], **header)
+                arrays = {name: file[name] for name in ("state", "actions", "mask")}
+                points = file["points"] if "points" in file.files else None
+                return cls(images=images, points=points, **arrays, **header)
         except FileNotFoundError:
             raise DemonstrationError(f"{path}: no such file") from None
         except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:

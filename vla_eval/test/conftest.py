@@ -6,7 +6,7 @@ from vla_contract.card import InterfaceCard, load_card
 
 sys.path.insert(0, str(Path(__file__).parent))  # helper modules beside the tests
 
-CARD = Path(__file__).resolve().parents[2] / "vla_bringup" / "cards" / "panda_tabletop.yaml"
+from eval_paths import CARD  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import CARD
+from eval_paths import CARD
 from vla_contract.demonstration import Demonstration
 from vla_contract.report import Phase, Verdict
 from vla_eval.cell import Cell
@@ -141,6 +141,7 @@ def test_a_demonstration_shows_the_task_and_the_way_back(card, tmp_path):
     assert demo.actions.shape == (len(demo), 16, 7) and demo.state.shape == (len(demo), 8)
     assert set(demo.images) == {"front", "wrist"} and len(demo.images["front"]) == len(demo)
     assert demo.actions[0, 0, 6] == 1.0 and demo.actions[-1, 0, 6] == 0.0
+    assert demo.points.shape == (len(demo), 2, 2, 2) and np.isfinite(demo.points[0, :, 0]).all()
     recorded = recorder.record(40)[0].read_bytes()
     assert recorded == path.read_bytes(), "the same seed gives the same episode"
 

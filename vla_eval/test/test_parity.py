@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import CARD
+from eval_paths import CARD
 from vla_eval.cell import Cell
 from vla_eval.expert_policy import Disturbance, ExpertPolicy
 from vla_eval.lockstep import LockstepRunner

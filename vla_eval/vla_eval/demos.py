@@ -78,6 +78,7 @@ class Recorder:
         images: dict[str, list[bytes]] = {camera.name: [] for camera in card.cameras}
         state: list[np.ndarray] = []
         plans: list[np.ndarray] = []
+        points: list[np.ndarray] = []
 
         def keep(observation: VLAObservation, _: np.ndarray) -> None:
             for name, frames in images.items():
@@ -85,6 +86,7 @@ class Recorder:
                 frames.append(png.tobytes())
             state.append(observation.state)
             plans.append(self._expert.last_plan)
+            points.append(self._cell.world.named_points())
 
         self._runner.on_decision = keep
         if isinstance(self._driver, _Mixed):
@@ -100,6 +102,7 @@ class Recorder:
             seed=seed,
             success=result.success,
             step_period_ns=card.step_period_ns,
+            points=np.array(points, dtype=np.float32),
             meta={"seconds": result.seconds, "driver": "policy" if self._request.checkpoint else "expert"},
         )
         return episode.save(episode_path(self._request.out, seed)), result

@@ -92,6 +92,23 @@ def test_cameras_see_the_block(world):
     assert task.target == "red_block" and reds.sum() > 20
 
 
+def test_projected_points_lie_on_the_object(world):
+    for seed in (1000, 1005, 1010):
+        world.reset("pick", seed)
+        points = world.named_points()
+        assert points.shape == (2, 2, 2) and np.isnan(points[:, 1]).all(), "pick has no destination"
+        for camera, (x, y) in zip(("front", "wrist"), points[:, 0], strict=True):
+            image = world.render(camera)
+            column, row = int((x + 1) / 2 * 224), int((y + 1) / 2 * 224)
+            r, g, b = image[row, column].astype(int)
+            assert r > g + 60 and r > b + 60, (seed, camera, r, g, b)
+
+
+def test_a_point_behind_the_camera_is_out_of_view(world):
+    world.reset("pick", 0)
+    assert np.isnan(world.project("front", np.array([3.0, 0.0, 1.0]))).all()
+
+
 def test_a_camera_that_the_scene_lacks(card):
     cameras = [card.cameras[0].model_copy(update={"name": "ceiling", "topic": "ceiling/image_raw"}), card.cameras[1]]
     with pytest.raises(WorldError, match="'ceiling' is not in the scene, it has .*'front'"):

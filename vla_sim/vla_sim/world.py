@@ -250,6 +250,17 @@ class SimWorld:
         k = self._names.index(name)
         return k in self._touching[0] and k in self._touching[1]
 
+    def named_points(self) -> np.ndarray:
+        """Where what is to be grasped, and where it goes, are in each camera of the card. Shape (cameras, 2, 2); see `project`."""
+        task = self.task
+        grasp = self.object_position(task.target) + [0.0, 0.0, grasp_spec(task.target).height]
+        points = np.full((len(self.card.cameras), 2, 2), np.nan)
+        for row, camera in zip(points, self.card.cameras, strict=True):
+            row[0] = self.project(camera.name, grasp)
+            if task.destination:
+                row[1] = self.project(camera.name, self.object_position(task.destination))
+        return points
+
     def held_object(self) -> str:
         """The object between the fingers, empty if none."""
         both = self._touching[0] & self._touching[1]
@@ -262,6 +273,13 @@ class SimWorld:
     def vertical_fov(self, camera: str) -> float:
         """Vertical field of view [rad]."""
         return float(np.radians(self.model.cam_fovy[self.model.camera(camera).id]))
+
+    def project(self, camera: str, position: np.ndarray) -> np.ndarray:
+        """Where a point of the base frame [m] is in a camera's image: x to the right, y down, -1 to 1 from edge to edge.
+
+        Shape (2,); NaN where it is out of view. What stands before it is not looked at.
+        """
+        return project_point(self.model, self.data, camera, position)
 
     def tool_pose(self) -> np.ndarray:
         """True pose of the tool in the base frame. Shape (4, 4)."""
@@ -305,3 +323,16 @@ class SimWorld:
             first_touched=self._names[self._first_touched] if self._first_touched >= 0 else "",
             objects={name: self.object_position(name) for name in self.task.layout},
         )
+
+
+def project_point(model: mujoco.MjModel, data: mujoco.MjData, camera: str, position: np.ndarray) -> np.ndarray:
+    """See `SimWorld.project`; for square images."""
+    index = model.camera(camera).id
+    right, down, back = data.cam_xmat[index].reshape(3, 3).T * np.array([[1.0], [-1.0], [1.0]])
+    offset = np.asarray(position) - data.cam_xpos[index]
+    depth = -float(back @ offset)
+    if depth <= 0.0:
+        return np.full(2, np.nan)
+    scale = depth * np.tan(np.radians(model.cam_fovy[index]) / 2)
+    seen = np.array([right @ offset, down @ offset]) / scale
+    return seen if np.all(np.abs(seen) <= 1.0) else np.full(2, np.nan)

@@ -1,0 +1,32 @@
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+PACKAGE = "vla_bringup"
+
+
+def shared(folder: str, pattern: str) -> tuple[str, list[str]]:
+    """Files of a folder that are installed beside the package, for ament_index."""
+    return f"share/{PACKAGE}/{folder}", sorted(str(path) for path in Path(folder).glob(pattern) if path.is_file())
+
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    packages=find_packages(exclude=["test"]),
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        (f"share/{PACKAGE}", ["package.xml"]),
+        shared("launch", "*.launch.xml"),
+        shared("cards", "*.yaml"),
+        shared("config", "*.yaml"),
+    ],
+    install_requires=["setuptools"],
+    extras_require={"test": ["pytest"]},
+    zip_safe=False,
+    maintainer="VLA ROS maintainers",
+    maintainer_email="maintainers@vla-ros.invalid",
+    description="Launch files, interface cards, the launch runner and the vla command.",
+    license="Apache-2.0",
+    entry_points={"console_scripts": ["vla = vla_bringup.cli:main"]},
+)

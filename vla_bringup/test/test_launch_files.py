@@ -1,0 +1,135 @@
+"""What launch files mean, and what is refused, with file and line."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from launching import write_launch_file
+
+from vla_bringup.launch_runner import LaunchError, arguments_of, plan_launch
+from vla_bringup.launch_runner.substitutions import Substituter, SubstitutionError
+
+SIM = Path(__file__).parents[1] / "launch" / "sim.launch.xml"
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package `robot` with an executable `node`, in an install prefix of its own."""
+    (tmp_path / "share/ament_index/resource_index/packages").mkdir(parents=True)
+    (tmp_path / "share/ament_index/resource_index/packages/robot").touch()
+    program = tmp_path / "lib/robot/node"
+    program.parent.mkdir(parents=True)
+    program.touch(mode=0o755)
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
+    return tmp_path
+
+
+def plan(folder: Path, body: str, **values: str):
+    return plan_launch(write_launch_file(folder, body), values)
+
+
+def test_a_node_becomes_the_command_that_ros2_launch_would_run(package):
+    body = """
+      <arg name="speed" default="2"/>
+      <node pkg="robot" exec="node" name="arm" namespace="left" args="--fast 'two words'" ros_args="--log-level warn">
+        <param name="speed" value="$(var speed)"/>
+        <param name="label" value="$(var speed)" type="str"/>
+        <param name="empty" value="" type="str"/>
+        <param name="ratio" value="3" type="float"/>
+        <param from="$(dirname)/arm.yaml"/>
+        <remap from="in" to="out"/>
+        <env name="COLOUR" value="red"/>
+      </node>"""
+    spec, = plan(package, body).processes
+    assert spec.command[:5] == (str(package / "lib/robot/node"), "--fast", "two words", "--ros-args", "-r")
+    words = list(spec.command[5:])
+    assert words == ["__node:=arm", "-r", "__ns:=/left", "-p", "speed:=2", "-p", 'label:="2"', "-p", 'empty:=""', "-p",
+                     "ratio:=3.0", "--params-file", f"{package}/arm.yaml", "-r", "in:=out", "--log-level", "warn"]
+    assert spec.environment == {"COLOUR": "red"} and spec.name == "arm" and not spec.required
+
+
+@pytest.mark.parametrize("value", ["a b", "it's", 'say "hi"', "{x: 1}", "yes", "007", "null", "ü"])
+def test_text_parameters_reach_the_node_as_they_are(package, value):
+    body = '<arg name="v"/><node pkg="robot" exec="node"><param name="p" value="$(var v)" type="str"/></node>'
+    spec, = plan(package, body, v=value).processes
+    assert yaml.safe_load(spec.command[-1].partition(":=")[2]) == value
+
+
+def test_conditions_variables_groups_and_includes(package):
+    (package / "inner.launch.xml").write_text(
+        '<launch><arg name="who"/><log message="inner $(var who)"/><node pkg="robot" exec="node" name="$(var who)"/></launch>')
+    body = """
+      <arg name="extra" default="false"/>
+      <let name="word" value="outer"/>
+      <group>
+        <let name="word" value="grouped"/>
+        <set_env name="MODE" value="$(var word)"/>
+        <push_ros_namespace namespace="cell"/>
+        <node pkg="robot" exec="node" name="a" namespace="arm"/>
+      </group>
+      <node pkg="robot" exec="node" name="b" if="$(var extra)"/>
+      <node pkg="robot" exec="node" name="c" unless="$(var extra)" on_exit="shutdown"/>
+      <include file="$(dirname)/inner.launch.xml"><arg name="who" value="$(var word)"/></include>"""
+    result = plan(package, body)
+    assert [p.name for p in result.processes] == ["a", "c", "outer"]
+    assert "__ns:=/cell/arm" in result.processes[0].command and result.processes[0].environment == {"MODE": "grouped"}
+    assert not any("__ns" in word for word in result.processes[1].command) and result.processes[1].environment == {}
+    assert result.processes[1].required and result.messages == ("inner outer",)
+    assert [p.name for p in plan(package, body, extra="True").processes] == ["a", "b", "outer"]
+
+
+@pytest.mark.parametrize(("body", "values", "expected"), [
+    ('<arg name="a" default="1"/>', {"b": "1"}, "unknown launch argument 'b'; allowed are: a"),
+    ('<arg name="a" description="what it is"/>', {}, ":2: <arg>: launch argument 'a' must be given: a:=...  (what it is)"),
+    ('<arg name="a"><choice value="x"/></arg>', {"a": "y"}, ":2: <arg>: a is 'y', allowed are: 'x'"),
+    ('\n<timer period="1"/>', {}, ":3: <timer>: not supported inside <launch>; allowed are: arg,"),
+    ('<node pkg="robot" exec="node" launch-prefix="gdb"/>', {}, ":2: <node>: attribute 'launch-prefix' is not supported"),
+    ('<node pkg="robot"/>', {}, ":2: <node>: attribute 'exec' is missing"),
+    ('<node pkg="nobody" exec="node"/>', {}, "package 'nobody' not found in AMENT_PREFIX_PATH"),
+    ('<node pkg="robot" exec="nothing"/>', {}, "package 'robot' has no executable 'nothing'; it has: node"),
+    ('<node pkg="robot" exec="node" on_exit="restart"/>', {}, "on_exit is 'restart', allowed is: shutdown"),
+    ('<node pkg="robot" exec="node" if="maybe"/>', {}, "if: condition is 'maybe', allowed are true, 1, false, 0"),
+    ('<node pkg="robot" exec="node"><param name="p" value="x" type="int"/></node>', {}, "p is 'x', which is no int"),
+    ('<log message="$(var gone)"/>', {}, "$(var gone): no such argument or variable; there are: none"),
+    ('<log message="$(eval 1+1)"/>', {}, "$(eval ...) is not supported here; allowed are: dirname, env,"),
+    ('<include file="$(dirname)/gone.launch.xml"/>', {}, "gone.launch.xml: cannot be read: No such file"),
+    ("<node>", {}, "not well-formed XML: mismatched tag"),
+    ("hello", {}, "text between tags is not allowed: 'hello'"),
+])
+def test_what_is_refused(package, body, values, expected):
+    with pytest.raises(LaunchError) as caught:
+        plan(package, body, **values)
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("$(var a)-$(var $(var name))", "1-1"),
+    ("$(env HOME_ 'no home')", "no home"),
+    ("$(var missing default)", "default"),
+    (r"\$(var a)", "$(var a)"),
+    ("$(not $(var yes))", "false"),
+    ("cost: 5$", "cost: 5$"),
+])
+def test_substitutions(text, expected):
+    variables = {"a": "1", "name": "a", "yes": "TRUE"}
+    assert Substituter(Path("/x/y.xml"), variables, {}).expand(text) == expected
+
+
+@pytest.mark.parametrize("text", ["$(var a", "$(var)", "$(var a b c)", "$(env 'a)", "$()"])
+def test_malformed_substitutions(text):
+    with pytest.raises(SubstitutionError):
+        Substituter(Path("/x/y.xml"), {"a": "1"}, {}).expand(text)
+
+
+def test_the_shipped_launch_file_describes_every_argument_and_has_required_nodes_only():
+    for argument in arguments_of(SIM):
+        assert argument.description.endswith("."), argument.name
+    assert {a.name for a in arguments_of(SIM)} >= {"card", "task", "checkpoint", "seed", "use_sim_time", "rule", "autostart"}
+
+
+def test_the_shipped_launch_file_evaluates_against_the_installed_packages():
+    processes = plan_launch(SIM, {"seed": "7", "namespace": "cell", "use_sim_time": "true"}).processes
+    assert [p.name for p in processes] == ["sim", "controller", "policy"]
+    assert all(p.required and "__ns:=/cell" in p.command for p in processes)
+    assert "seed:=7" in processes[0].command and "use_sim_time:=true" in processes[1].command
+    assert [p.name for p in plan_launch(SIM, {"policy": "false"}).processes] == ["sim", "controller"]

@@ -1,0 +1,84 @@
+"""The `vla` command. Each verb lives in a module of its own, imported when the verb is used."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+VERBS = {
+    "up": ("vla_bringup.cli_up", "start a launch file: vla up sim task:=pick"),
+    "card": ("vla_bringup.cli_card", "check an interface card"),
+    "checkpoint": ("vla_policy_node.cli_checkpoint", "show what a checkpoint was trained for, and how"),
+    "demos": ("vla_eval.cli_demos", "write demonstrations of the scripted expert"),
+    "train": ("vla_policy_node.cli_train", "train a policy on demonstrations"),
+    "eval": ("vla_eval.cli_eval", "closed-loop trials in lockstep, with success rate and interval"),
+    "demo": ("vla_eval.cli_demo", "trials through the running ROS 2 graph, with pictures"),
+    "bench": ("vla_eval.cli_bench", "latency and speed of graph, policy and simulator"),
+    "figures": ("vla_eval.cli_figures", "write the README figures from the results in out/"),
+}
+USER_ERROR = 2
+"""Exit code of a mistake in what the user gave."""
+
+
+def usage() -> str:
+    """The verbs and what they do."""
+    verbs = "\n".join(f"  {verb:8} {help_text}" for verb, (_, help_text) in VERBS.items())
+    return f"usage: vla VERB [OPTIONS]\n\n{verbs}\n\n`vla VERB --help` tells the options of one verb."
+
+
+def is_user_error(error: BaseException) -> bool:
+    """Errors of our own classes, and files that cannot be opened, are told in a line; all others are faults of ours."""
+    return type(error).__module__.partition(".")[0].startswith("vla_") or (
+        isinstance(error, OSError) and error.filename is not None)
+
+
+def describe(error: BaseException) -> str:
+    """An error in words for the user."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def resolve_names(args: argparse.Namespace) -> None:
+    """Replaces the names of shipped cards and checkpoints by their paths."""
+    from vla_bringup.names import find_card, find_checkpoint
+
+    if getattr(args, "card", None) is not None:
+        args.card = find_card(args.card)
+    if getattr(args, "checkpoint", None) not in (None, "expert"):
+        args.checkpoint = find_checkpoint(args.checkpoint)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a verb. Returns its exit code: 0 for success, 2 for a mistake of the user, 130 after Ctrl-C."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0 if words else USER_ERROR
+    verb, *rest = words
+    if verb not in VERBS:
+        print(f"vla: error: no verb '{verb}'; there are: {', '.join(VERBS)}", file=sys.stderr)
+        return USER_ERROR
+    try:
+        module = importlib.import_module(VERBS[verb][0])
+        parser = argparse.ArgumentParser(prog=f"vla {verb}", description=VERBS[verb][1].capitalize() + ".")
+        module.add_arguments(parser)
+        args = parser.parse_args(rest)
+        resolve_names(args)
+        return module.run(args)
+    except KeyboardInterrupt:
+        print(f"\nvla {verb}: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
+    except Exception as error:
+        if os.environ.get("VLA_TRACEBACK") or not is_user_error(error):
+            raise
+        print(f"vla {verb}: error: {describe(error)}", file=sys.stderr)
+        return USER_ERROR
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,196 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from vla_policy_node.assembler import ObservationAssembler
+from vla_policy_node.errors import ObservationError, ObservationKind
+
+MS = 1_000_000
+START = 10_000 * MS
+
+
+class Streams:
+    """Feeds an assembler as a cell would: cameras at 30 Hz, joint states at 100 Hz, joint 1 moving."""
+
+    def __init__(self, card, picture):
+        self.card, self.picture = card, picture
+        self.assembler = ObservationAssembler(card)
+        self.joints = [*card.arms[0].joints, card.arms[0].gripper.joint]
+
+    def state(self, stamp_ns, order=None, speed=1.0):
+        values = dict.fromkeys(self.joints, 0.0)
+        values[self.joints[0]] = speed * (stamp_ns - START) / 1e9
+        values[self.joints[1]] = 0.5
+        names = order or self.joints
+        self.assembler.add_joint_state(stamp_ns, names, [values[name] for name in names])
+
+    def image(self, stamp_ns, *names, pixels=None):
+        for name in names or ("front", "wrist"):
+            self.assembler.add_image(
+                name, stamp_ns, self.picture(stamp_ns // MS % 1000) if pixels is None else pixels, 77
+            )
+
+    def problem(self, now_ns):
+        with pytest.raises(ObservationError) as caught:
+            self.assembler.assemble(now_ns, "go")
+        return caught.value
+
+
+@pytest.fixture
+def streams(card, picture):
+    return Streams(card, picture)
+
+
+def test_state_is_interpolated_to_the_first_cameras_stamp(streams):
+    for stamp in (START, START + 10 * MS):
+        streams.state(stamp)
+    streams.image(START + 4 * MS)
+    seen = streams.assembler.assemble(START + 20 * MS, "go")
+    assert seen.state[:2] == pytest.approx([0.004, 0.5])
+    assert (seen.stamp_ns, seen.state_stamp_ns) == (START + 4 * MS, START + 4 * MS)
+    assert seen.state_names == tuple(streams.card.state.fields)
+
+
+def test_permuted_joint_names_give_the_same_state(streams, card, picture):
+    other = Streams(card, picture)
+    streams.state(START), other.state(START, order=list(reversed(streams.joints)))
+    streams.image(START), other.image(START)
+    first, second = (s.assembler.assemble(START, "go").state for s in (streams, other))
+    assert first[1] == 0.5
+    assert np.array_equal(first, second)
+
+
+def test_arm_and_gripper_from_two_publishers(streams):
+    streams.state(START, order=streams.joints[:7])
+    streams.image(START)
+    assert streams.problem(START).kind is ObservationKind.MISSING
+    streams.state(START, order=streams.joints[7:])
+    assert streams.assembler.assemble(START, "go").state[1] == 0.5
+
+
+def test_the_newest_image_wins_and_the_other_camera_comes_nearest_to_it(streams):
+    streams.state(START)
+    for i in range(3):
+        streams.image(START + i * 33 * MS, "front")
+        streams.image(START + i * 33 * MS + 5 * MS, "wrist")
+        streams.state(START + i * 33 * MS + 1)
+    streams.image(START + 3 * 33 * MS, "front")
+    seen = streams.assembler.assemble(START + 100 * MS, "go")
+    assert seen.image_stamps_ns == {"front": START + 99 * MS, "wrist": START + 71 * MS}
+
+
+def test_a_stream_that_never_came_is_named(streams):
+    streams.state(START)
+    streams.image(START, "front")
+    problem = streams.problem(START)
+    assert (problem.kind, problem.field) == (ObservationKind.MISSING, "wrist")
+    assert "wrist/image_raw" in problem.message
+
+
+@pytest.mark.parametrize("still", ["front", "wrist", "joint_states"])
+def test_what_stops_coming_is_stale(streams, still):
+    now = START + 400 * MS
+    streams.image(START), streams.state(START)
+    if still != "front":
+        streams.image(now, "front")
+    if still != "wrist":
+        streams.image(now, "wrist")
+    if still != "joint_states":
+        streams.state(now)
+    problem = streams.problem(now)
+    assert (problem.kind, problem.field) == (ObservationKind.STALE, still)
+    assert "0.400 s old, the card allows 0.25 s" in problem.message
+
+
+def test_cameras_out_of_step_are_askew(streams):
+    streams.state(START), streams.state(START + 100 * MS)
+    streams.image(START, "wrist"), streams.image(START + 100 * MS, "front")
+    problem = streams.problem(START + 100 * MS)
+    assert (problem.kind, problem.field) == (ObservationKind.SKEW, "wrist")
+    assert "0.100 s before camera front, the card allows 0.06 s" in problem.message
+
+
+def test_state_behind_the_image_is_askew(streams):
+    streams.state(START)
+    streams.image(START + 80 * MS)
+    problem = streams.problem(START + 80 * MS)
+    assert (problem.kind, problem.field) == (ObservationKind.SKEW, "joint_states")
+
+
+@pytest.mark.parametrize("value", [0, 128])
+def test_a_picture_of_one_colour_is_black(streams, value):
+    streams.state(START)
+    streams.image(START, "front")
+    streams.image(START, "wrist", pixels=np.full((224, 224, 3), value, np.uint8))
+    problem = streams.problem(START)
+    assert (problem.kind, problem.field) == (ObservationKind.BLACK, "wrist")
+
+
+def feed(streams, frames, speed, wrist=None):
+    for i in range(frames):
+        stamp = START + i * 33 * MS
+        streams.state(stamp, speed=speed)
+        streams.image(stamp, "front")
+        streams.image(stamp, "wrist", pixels=wrist)
+    return START + frames * 33 * MS
+
+
+def test_a_frozen_camera_is_told_from_a_scene_at_rest(streams, card, picture):
+    now = feed(streams, 20, speed=0.2, wrist=picture(5))
+    problem = streams.problem(now)
+    assert (problem.kind, problem.field) == (ObservationKind.FROZEN, "wrist")
+    assert "20 times over 0.63 s" in problem.message
+    at_rest = Streams(card, picture)
+    now = feed(at_rest, 20, speed=0.0, wrist=picture(5))
+    at_rest.assembler.assemble(now, "go")
+
+
+def test_a_camera_that_thaws_is_good_again(streams, picture):
+    now = feed(streams, 20, speed=0.2, wrist=picture(5))
+    streams.state(now, speed=0.2)
+    streams.image(now)
+    streams.assembler.assemble(now, "go")
+
+
+def test_wrong_size_and_values_that_are_not_finite_are_invalid(streams):
+    streams.state(START)
+    streams.image(START)
+    streams.image(START + MS, "front", pixels=np.ones((96, 96, 3), np.uint8))
+    problem = streams.problem(START)
+    assert (problem.kind, problem.field) == (ObservationKind.INVALID, "front")
+    streams.image(START + 2 * MS, "front")
+    streams.assembler.add_joint_state(START + MS, streams.joints, [0.0, np.nan, *[0.0] * 6])
+    problem = streams.problem(START)
+    assert problem.kind is ObservationKind.INVALID
+    assert "panda_joint2.position is nan" in problem.message
+
+
+def test_stamps_ahead_of_the_clock_are_invalid(streams):
+    streams.state(START), streams.image(START)
+    assert "clocks disagree" in streams.problem(START - 1000 * MS).message
+
+
+def test_a_clock_that_jumps_back_starts_afresh(streams):
+    streams.state(START), streams.image(START)
+    early = START - 5000 * MS
+    streams.state(early), streams.image(early)
+    assert streams.assembler.assemble(early, "go").stamp_ns == early
+
+
+def test_late_and_repeated_images_are_dropped(streams, picture):
+    streams.state(START), streams.image(START)
+    streams.image(START - 33 * MS, pixels=picture(9))
+    streams.image(START, pixels=picture(9))
+    seen = streams.assembler.assemble(START, "go")
+    assert np.array_equal(seen.images["front"], picture(START // MS % 1000))
+    assert streams.assembler.receipt_steady_ns(START) == 77
+
+
+def test_the_assembler_needs_neither_torch_nor_ros():
+    code = (
+        "import sys, vla_policy_node.assembler, vla_policy_node.session; print({'torch', 'rclpy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,200 @@
+"""From streams of images and joint states to one observation, or an error that says what is wrong with them. No ROS, no torch."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vla_contract.card import InterfaceCard, seconds_to_ns
+from vla_contract.observation import VLAObservation
+from vla_policy_node.camera_watch import CameraWatch
+from vla_policy_node.errors import ObservationError, ObservationKind
+from vla_policy_node.state_history import StateHistory
+
+KEPT_IMAGES = 16
+"""Of each camera: enough to find one near the first camera's while that one grows stale."""
+JUMP_NS = 1_000_000_000
+"""A stamp this much older than the newest one means that the clock was set back, not that a message was late."""
+
+
+@dataclass(frozen=True)
+class _Image:
+    stamp_ns: int
+    pixels: np.ndarray
+    receipt_steady_ns: int
+
+
+class ObservationAssembler:
+    """Newest images, the joint state interpolated to the first camera's stamp, age and skew checked against the card.
+
+    Fed from one thread and read from another. ``wait`` sleeps until a new image of the first camera comes.
+    """
+
+    def __init__(self, card: InterfaceCard) -> None:
+        self._card = card
+        self._cameras = {camera.name: camera for camera in card.cameras}
+        self._first = card.cameras[0].name
+        self._max_skew_ns = seconds_to_ns(card.state.max_skew)
+        self._motion = [
+            i for i, f in enumerate(card.state.fields) if f.endswith(".position") and _is_arm_joint(card, f)
+        ]
+        self._condition = threading.Condition()
+        self._state = StateHistory(card.state.fields)
+        self._clear()
+
+    def _clear(self) -> None:
+        self._images: dict[str, deque[_Image]] = {name: deque(maxlen=KEPT_IMAGES) for name in self._cameras}
+        self._watches = {name: CameraWatch() for name in self._cameras}
+        self._invalid: dict[str, str] = {}
+        self._state.clear()
+
+    def reset(self) -> None:
+        """Forgets everything: a new episode, or a clock that was set back."""
+        with self._condition:
+            self._clear()
+
+    def add_image(self, name: str, stamp_ns: int, pixels: np.ndarray, receipt_steady_ns: int = 0) -> None:
+        """pixels: (H, W, 3) uint8 RGB, kept without a copy. KeyError for a camera that the card does not have."""
+        camera = self._cameras[name]
+        with self._condition:
+            kept = self._images[name]
+            if kept and stamp_ns < kept[-1].stamp_ns - JUMP_NS:
+                self._clear()
+                kept = self._images[name]
+            if kept and stamp_ns <= kept[-1].stamp_ns:
+                return
+            if pixels.shape != (camera.height, camera.width, 3) or pixels.dtype != np.uint8:
+                self._invalid[name] = (
+                    f"image of {pixels.dtype} {pixels.shape}, the card has uint8 ({camera.height}, {camera.width}, 3)"
+                )
+                return
+            self._invalid.pop(name, None)
+            kept.append(_Image(stamp_ns, pixels, receipt_steady_ns))
+            self._watches[name].see(pixels, stamp_ns, self._joints())
+            if name == self._first:
+                self._condition.notify_all()
+
+    def add_invalid_image(self, name: str, reason: str) -> None:
+        """An image came that could not be read at all; ``assemble`` will say why until a good one comes."""
+        with self._condition:
+            self._invalid[name] = reason
+
+    def add_joint_state(
+        self, stamp_ns: int, names: Sequence[str], positions: Sequence[float],
+        velocities: Sequence[float] = (), efforts: Sequence[float] = (),
+    ) -> None:  # fmt: skip
+        """Joints in any order; those that the card does not read are ignored."""
+        with self._condition:
+            if stamp_ns < self._state.newest_ns() - JUMP_NS:
+                self._clear()
+            self._state.add(stamp_ns, names, positions, velocities, efforts)
+
+    def wait(self, newer_than_ns: int, timeout_s: float) -> bool:
+        """Sleeps until the first camera has an image stamped after ``newer_than_ns``, at most ``timeout_s`` [s]."""
+        with self._condition:
+            return self._condition.wait_for(lambda: self._newest_ns() > newer_than_ns, timeout_s)
+
+    def newest_ns(self) -> int:
+        """Stamp of the first camera's newest image [ns]; 0: none."""
+        with self._condition:
+            return self._newest_ns()
+
+    def receipt_steady_ns(self, stamp_ns: int) -> int:
+        """When the first camera's image of that stamp arrived, steady clock [ns]; 0: not known."""
+        with self._condition:
+            return next((i.receipt_steady_ns for i in self._images[self._first] if i.stamp_ns == stamp_ns), 0)
+
+    def assemble(self, now_ns: int, instruction: str) -> VLAObservation:
+        """The newest observation. Raises ObservationError for what is missing, stale, askew, black, frozen or invalid."""
+        with self._condition:
+            self._check_arrivals()
+            images = self._pick()
+            stamp_ns = images[self._first].stamp_ns
+            state, state_stamp_ns = self._state.at(stamp_ns)
+            self._check_ages(images, now_ns)
+            self._check_skew(images, stamp_ns, state_stamp_ns)
+            self._check_pictures()
+        return VLAObservation(
+            stamp_ns=stamp_ns,
+            images={name: image.pixels for name, image in images.items()},
+            image_stamps_ns={name: image.stamp_ns for name, image in images.items()},
+            state=state,
+            state_names=self._state.fields,
+            state_stamp_ns=state_stamp_ns,
+            instruction=instruction,
+        )
+
+    def _newest_ns(self) -> int:
+        kept = self._images[self._first]
+        return kept[-1].stamp_ns if kept else 0
+
+    def _joints(self) -> np.ndarray | None:
+        joints = self._state.newest()[self._motion]
+        return joints if len(joints) and np.isfinite(joints).all() else None
+
+    def _pick(self) -> dict[str, _Image]:
+        """The first camera's newest image; of the others the one nearest to it in time."""
+        stamp_ns = self._newest_ns()
+        return {
+            name: min(reversed(kept), key=lambda image: abs(image.stamp_ns - stamp_ns))
+            for name, kept in self._images.items()
+        }
+
+    def _check_arrivals(self) -> None:
+        for name, camera in self._cameras.items():
+            if name in self._invalid:
+                raise ObservationError(ObservationKind.INVALID, name, self._invalid[name])
+            if not self._images[name]:
+                raise ObservationError(ObservationKind.MISSING, name, f"no image has arrived on {camera.topic}")
+        topic = self._card.state.topic
+        if self._state.invalid:
+            raise ObservationError(ObservationKind.INVALID, topic, self._state.invalid)
+        missing = self._state.missing()
+        if missing:
+            raise ObservationError(
+                ObservationKind.MISSING, topic, f"no {missing[0]} has arrived ({len(missing)} fields missing)"
+            )
+
+    def _check_ages(self, images: dict[str, _Image], now_ns: int) -> None:
+        stamps = [(name, image.stamp_ns, self._cameras[name].max_age) for name, image in images.items()]
+        stamps.append((self._card.state.topic, self._state.newest_ns(), self._card.state.max_age))
+        for what, stamp_ns, max_age in stamps:
+            age = (now_ns - stamp_ns) / 1e9
+            if age > max_age:
+                raise ObservationError(ObservationKind.STALE, what, f"{age:.3f} s old, the card allows {max_age:g} s")
+            if age < -max_age:
+                words = f"stamped {-age:.3f} s ahead of this node's clock: the clocks disagree"
+                raise ObservationError(ObservationKind.INVALID, what, words)
+
+    def _check_skew(self, images: dict[str, _Image], stamp_ns: int, state_stamp_ns: int) -> None:
+        stamps = [(name, image.stamp_ns) for name, image in images.items()]
+        stamps.append((self._card.state.topic, state_stamp_ns))
+        for what, other_ns in stamps:
+            if abs(other_ns - stamp_ns) > self._max_skew_ns:
+                side = "after" if other_ns > stamp_ns else "before"
+                raise ObservationError(
+                    ObservationKind.SKEW, what,
+                    f"{abs(other_ns - stamp_ns) / 1e9:.3f} s {side} camera {self._first}, "
+                    f"the card allows {self._max_skew_ns / 1e9:g} s",
+                )  # fmt: skip
+
+    def _check_pictures(self) -> None:
+        joints = self._joints()
+        for name, watch in self._watches.items():
+            fault = watch.fault(joints)
+            if fault:
+                raise ObservationError(ObservationKind(fault[0]), name, fault[1])
+
+
+def observation_skew_ns(observation: VLAObservation) -> int:
+    """Largest distance in time between any two inputs [ns]."""
+    stamps = [*observation.image_stamps_ns.values(), observation.state_stamp_ns]
+    return max(stamps) - min(stamps)
+
+
+def _is_arm_joint(card: InterfaceCard, field: str) -> bool:
+    return any(field.rsplit(".", 1)[0] in arm.joints for arm in card.arms)

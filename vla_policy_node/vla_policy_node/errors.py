@@ -1,0 +1,52 @@
+"""Errors of this package. Each message names the offender and what is allowed."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class PolicyError(RuntimeError):
+    """A policy cannot go on: inference failed or gave a result of the wrong shape."""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used with this card. The message names the field that disagrees."""
+
+
+class PreprocessError(ValueError):
+    """An image or a state vector of a shape that the model was not built for."""
+
+
+class LanguageModelError(RuntimeError):
+    """The pretrained sentence encoder is not installed."""
+
+
+class DatasetError(ValueError):
+    """Demonstrations that do not fit the card, or none at all."""
+
+
+class ObservationKind(Enum):
+    """Why no observation can be made now."""
+
+    MISSING = "missing"
+    """An input has never arrived (or not since the reset)."""
+    STALE = "stale"
+    """The newest input is older than the card allows."""
+    SKEW = "skew"
+    """Inputs are further apart in time than the card allows."""
+    BLACK = "black"
+    """A camera delivers (nearly) one single colour."""
+    FROZEN = "frozen"
+    """A camera delivers the same image again and again, under new stamps."""
+    INVALID = "invalid"
+    """Wrong size, type or names, or values that are not finite."""
+
+
+class ObservationError(ValueError):
+    """No observation can be made. ``field`` is the camera's name or the state topic; the message carries the numbers."""
+
+    def __init__(self, kind: ObservationKind, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.kind = kind
+        self.field = field
+        self.message = message

@@ -1,0 +1,131 @@
+"""One goal of vla/run_task, from start to result: counts, outcome, why it ended. No ROS, no torch."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+
+from vla_contract.report import ChunkReport, Phase, Verdict
+from vla_contract.status import Outcome, OutcomeSource, PolicyState, RunError
+from vla_policy_node.errors import ObservationKind
+
+STATE_OF = {
+    ObservationKind.MISSING: PolicyState.WAITING_FOR_INPUT,
+    ObservationKind.STALE: PolicyState.STALE_INPUT,
+    ObservationKind.SKEW: PolicyState.SKEWED_INPUT,
+    ObservationKind.BLACK: PolicyState.BLACK_INPUT,
+    ObservationKind.FROZEN: PolicyState.FROZEN_INPUT,
+    ObservationKind.INVALID: PolicyState.INVALID_INPUT,
+}
+ERROR_OF = {
+    ObservationKind.MISSING: RunError.MISSING_INPUT,
+    ObservationKind.STALE: RunError.STALE_INPUT,
+    ObservationKind.SKEW: RunError.SKEWED_INPUT,
+    ObservationKind.BLACK: RunError.BLACK_INPUT,
+    ObservationKind.FROZEN: RunError.FROZEN_INPUT,
+    ObservationKind.INVALID: RunError.INVALID_INPUT,
+}
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What to do, in words, and for how long at most [ns] (0: the card's longest time limit)."""
+
+    instruction: str
+    time_limit_ns: int = 0
+
+
+@dataclass(frozen=True)
+class TaskTruth:
+    """What a simulator says about the task under way."""
+
+    stamp_ns: int
+    instruction: str
+    episode: int
+    success: bool
+
+
+@dataclass
+class Counts:
+    """Of chunks and steps in this run; see RunTask.action."""
+
+    chunks_published: int = 0
+    chunks_accepted: int = 0
+    chunks_refused: int = 0
+    chunks_lost: int = 0
+    steps_executed: int = 0
+    steps_skipped: int = 0
+    steps_clamped: int = 0
+    steps_superseded: int = 0
+
+
+@dataclass
+class RunRecord:
+    """Grows while the run goes on; is its result when ``ended``."""
+
+    request: RunRequest
+    started_ns: int
+    time_limit_ns: int
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    counts: Counts = field(default_factory=Counts)
+    ended: bool = False
+    error: RunError = RunError.NONE
+    message: str = ""
+    timed_out: bool = False
+    outcome: Outcome = Outcome.UNKNOWN
+    outcome_source: OutcomeSource = OutcomeSource.NOBODY
+    elapsed_ns: int = 0
+    observation_age_ns: int = 0
+    observation_skew_ns: int = 0
+    last_inference_ns: int = 0
+    longest_inference_ns: int = 0
+    sequence: int = 0
+    open_chunks: set[int] = field(default_factory=set)
+    refused_in_a_row: int = 0
+    last_refusal: ChunkReport | None = None
+    reports: int = 0
+    truth: TaskTruth | None = None
+
+    def next_sequence(self) -> int:
+        """Counts from 0."""
+        self.sequence += 1
+        self.open_chunks.add(self.sequence - 1)
+        return self.sequence - 1
+
+    def on_report(self, report: ChunkReport) -> None:
+        """Reports of other runs are ignored."""
+        if report.run_id != self.run_id:
+            return
+        self.reports += 1
+        if report.phase == Phase.SCHEDULED:
+            if report.verdict == Verdict.ACCEPTED:
+                self.counts.chunks_accepted += 1
+                self.refused_in_a_row = 0
+            elif report.verdict.is_refusal:
+                self.counts.chunks_refused += 1
+                self.refused_in_a_row += 1
+                self.last_refusal = report
+            return
+        self.open_chunks.discard(report.sequence)
+        if report.verdict == Verdict.LOST:
+            self.counts.chunks_lost += 1
+        for name in ("steps_executed", "steps_skipped", "steps_clamped", "steps_superseded"):
+            setattr(self.counts, name, getattr(self.counts, name) + getattr(report, name))
+
+    def on_truth(self, truth: TaskTruth) -> None:
+        """Only of instants after the start, and only about this instruction: else success would be a guess."""
+        if truth.stamp_ns >= self.started_ns and _same_words(truth.instruction, self.request.instruction):
+            self.truth = truth
+
+    def end(self, now_ns: int, error: RunError = RunError.NONE, message: str = "", timed_out: bool = False) -> None:
+        """SUCCESS or FAILURE where a simulator judged this instruction, else UNKNOWN. What was broken off did not fail."""
+        self.ended, self.error, self.message, self.timed_out = True, error, message, timed_out
+        self.elapsed_ns = now_ns - self.started_ns
+        broken_off = error in (RunError.CANCELED, RunError.SHUTDOWN)
+        if self.truth is not None and (self.truth.success or not broken_off):
+            self.outcome = Outcome.SUCCESS if self.truth.success else Outcome.FAILURE
+            self.outcome_source = OutcomeSource.SIM
+
+
+def _same_words(first: str, second: str) -> bool:
+    return first.lower().split() == second.lower().split()

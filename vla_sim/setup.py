@@ -16,8 +16,7 @@ setup(
     zip_safe=False,
     maintainer="VLA ROS maintainers",
     maintainer_email="maintainers@vla-ros.invalid",
-    description="MuJoCo cell with tasks, ground truth, a scripted expert and the joint "
-    "trajectory controller's topics.",
+    description="MuJoCo cell with tasks, ground truth, a scripted expert and the joint trajectory controller's topics.",
     license="Apache-2.0",
     entry_points={"console_scripts": ["sim = vla_sim.entry:main"]},
 )

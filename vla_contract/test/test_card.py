@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+
 from vla_contract.action_space import ActionSpace
 from vla_contract.card import CardError, load_card, parse_card
 from vla_contract.card_hash import contract_differences

@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+
 from vla_contract.card import CardError, load_card, parse_card
 
 LIMITS = ("arms", 0, "limits")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from vla_contract.action_space import ActionSpace, arm_action_names
 from vla_contract.chunk import ActionChunk, ChunkError
 from vla_contract.report import ChunkReport, Clamp, ClampLimit, Phase, Verdict

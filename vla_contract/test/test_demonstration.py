@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+
 from vla_contract.demonstration import DatasetInfo, Demonstration, DemonstrationError, dataset_index
 
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+
 from vla_contract.normalisation import STATISTICS, NormalisationError, Normaliser, Statistics
 
 NAMES = ("x", "y", "gripper")

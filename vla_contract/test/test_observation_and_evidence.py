@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 from test_chunk_and_report import make_chunk, make_report
+
 from vla_contract.evidence import EvidenceError, EvidenceWriter, chunk_row, observation_row, read_rows, report_row
 from vla_contract.observation import ObservationShapeError, VLAObservation
 

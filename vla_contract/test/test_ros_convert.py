@@ -10,6 +10,7 @@ pytest.importorskip("vla_msgs.msg._action_chunk", reason="vla_msgs is not built"
 
 from rclpy.serialization import deserialize_message, serialize_message
 from trajectory_msgs.msg import JointTrajectory
+
 from vla_contract.action_space import ActionSpace
 from vla_contract.chunk import ActionChunk, ChunkError
 from vla_contract.policy_info import PolicyInfo

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("sensor_msgs.msg._image", reason="ROS 2 is not there")
 
 from sensor_msgs.msg import CompressedImage, Image
+
 from vla_contract.ros.images import ImageError, array_to_image, compressed_to_array, image_to_array
 
 

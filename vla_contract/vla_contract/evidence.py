@@ -75,7 +75,7 @@ class EvidenceWriter:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115
+        self._file = open(self.path, "ab", buffering=0)
         self._mend_last_line()
 
     def _mend_last_line(self) -> None:

@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 from trajectory_msgs.msg import JointTrajectory
+
 from vla_contract.report import Phase, Verdict
 from vla_contract.ros.convert import trajectory_from_msg
 from vla_contract.ros.qos import RELIABLE

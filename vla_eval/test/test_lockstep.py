@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 from eval_paths import CARD
+
 from vla_contract.demonstration import Demonstration
 from vla_contract.report import Phase, Verdict
 from vla_eval.cell import Cell

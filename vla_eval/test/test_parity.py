@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 from eval_paths import CARD
+
 from vla_eval.cell import Cell
 from vla_eval.expert_policy import Disturbance, ExpertPolicy
 from vla_eval.lockstep import LockstepRunner
@@ -69,6 +70,7 @@ def test_the_node_publishes_what_lockstep_commanded(card, trial):
     from sensor_msgs.msg import JointState
     from std_msgs.msg import String
     from trajectory_msgs.msg import JointTrajectory
+
     from vla_contract.ros.convert import chunk_to_msg, trajectory_from_msg
     from vla_contract.ros.qos import LATCHED, RELIABLE
     from vla_contract.ros.stamps import ns_to_stamp

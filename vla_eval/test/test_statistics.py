@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+
 from vla_eval.latency import LatencyModel
 from vla_eval.statistics import wilson_interval
 

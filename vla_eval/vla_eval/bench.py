@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 import time
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+
 from vla_contract.card import load_card
 from vla_contract.chunk import ActionChunk
 from vla_contract.report import ChunkReport, Phase, Verdict
-
 from vla_eval.cell import Cell
 from vla_eval.evaluation import EvalRequest, Evaluator
 

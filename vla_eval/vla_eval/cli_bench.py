@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 PARTS = ("policy", "sim", "lockstep", "graph")

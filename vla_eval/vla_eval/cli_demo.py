@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 import time
+from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from rich.console import Console
-    from vla_contract.card import load_card
 
+    from vla_contract.card import load_card
     from vla_eval.film import write_contact_sheet, write_film, write_portrait
     from vla_eval.graph_process import GraphProcess, free_domain
     from vla_eval.graph_trials import run_trials
@@ -51,5 +51,7 @@ def run(args: argparse.Namespace) -> int:
         write_contact_sheet(takes, args.out / "frames.png")
         write_portrait(takes[-1], args.out / "portrait.png")
         write_film(takes, args.out / "demo.mp4")
-        console.print(f"Look at {args.out / 'demo.mp4'} and {args.out / 'frames.png'}; figures are in {args.out / 'summary.json'}")
+        console.print(
+            f"Look at {args.out / 'demo.mp4'} and {args.out / 'frames.png'}; figures are in {args.out / 'summary.json'}"
+        )
     return 0 if code == 0 else 1

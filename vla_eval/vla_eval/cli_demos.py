@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from pathlib import Path
 import shlex
 import sys
+from pathlib import Path
 
 from vla_sim.tasks import TASK_NAMES
 
@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of the first episode (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="folder (default: out/demos/TASK)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: one a core, %(default)s)")
-    parser.add_argument("--disturbance", type=float, default=1.0, help="scale of the pushes, 0 for none (default: %(default)s)")
+    parser.add_argument(
+        "--disturbance", type=float, default=1.0, help="scale of the pushes, 0 for none (default: %(default)s)"
+    )
     parser.add_argument("--checkpoint", help="let this policy drive while the expert labels what it sees")
     parser.add_argument("--expert-share", type=float, default=0.3, help="with --checkpoint: share driven by the expert")
     parser.add_argument("--json", type=Path, help="write the counts to this file too")

@@ -12,14 +12,26 @@ from vla_sim.tasks import TASK_NAMES
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--card", default="panda_tabletop", help="card name or file (default: %(default)s)")
-    parser.add_argument("--checkpoint", default="panda_tabletop", help="checkpoint name or file, or 'expert' (default: %(default)s)")
+    parser.add_argument(
+        "--checkpoint", default="panda_tabletop", help="checkpoint name or file, or 'expert' (default: %(default)s)"
+    )
     parser.add_argument("--task", default="pick", choices=TASK_NAMES, help="task (default: %(default)s)")
     parser.add_argument("--trials", type=_positive, default=100, help="number of trials (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=50000, help="seed of the first trial (default: %(default)s)")
-    parser.add_argument("--jobs", type=_positive, default=os.cpu_count(), help="processes (default: one a core, %(default)s)")
-    parser.add_argument("--replan-steps", type=_positive, default=4, help="steps between two decisions (default: %(default)s)")
-    parser.add_argument("--latency", type=float, help="constant latency from camera stamp to chunk [s], instead of drawn ones")
-    parser.add_argument("--rule", choices=("legacy", "splice"), help="replacement rule of the trajectory controller (default: the card's)")
+    parser.add_argument(
+        "--jobs", type=_positive, default=os.cpu_count(), help="processes (default: one a core, %(default)s)"
+    )
+    parser.add_argument(
+        "--replan-steps", type=_positive, default=4, help="steps between two decisions (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--latency", type=float, help="constant latency from camera stamp to chunk [s], instead of drawn ones"
+    )
+    parser.add_argument(
+        "--rule",
+        choices=("legacy", "splice"),
+        help="replacement rule of the trajectory controller (default: the card's)",
+    )
     parser.add_argument("--json", type=Path, help="write figures and a row for each trial to this file")
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--readme", type=Path, default=Path("README.md"), help="file to write into (default: %(default)s)")
+    parser.add_argument(
+        "--readme", type=Path, default=Path("README.md"), help="file to write into (default: %(default)s)"
+    )
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder of results (default: %(default)s)")
 
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-import multiprocessing
 from pathlib import Path
 
 import cv2
 import numpy as np
 from tqdm import tqdm
+
 from vla_contract.card import InterfaceCard, load_card
 from vla_contract.demonstration import DatasetInfo, Demonstration
 from vla_contract.observation import VLAObservation
-
+from vla_eval.cell import Cell
 from vla_eval.expert_policy import Disturbance, ExpertPolicy
 from vla_eval.latency import LatencyModel
 from vla_eval.lockstep import LockstepRunner, TrialResult
-from vla_eval.cell import Cell
 
 LINGER_S = 0.6
 """Time recorded after success, so that the policy learns to stay [s]."""

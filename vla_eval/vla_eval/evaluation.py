@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-import multiprocessing
-import os
-import time
 
 from tqdm import tqdm
-from vla_contract.card import load_card
 
+from vla_contract.card import load_card
 from vla_eval.cell import Cell
 from vla_eval.expert_policy import ExpertPolicy
 from vla_eval.latency import LatencyModel
@@ -53,7 +53,12 @@ class Evaluator:
         else:
             policy = cell.load_policy(request.checkpoint)
         self._runner = LockstepRunner(
-            cell.card, cell.world, cell.new_controller, policy, latency=request.latency, replan_steps=request.replan_steps
+            cell.card,
+            cell.world,
+            cell.new_controller,
+            policy,
+            latency=request.latency,
+            replan_steps=request.replan_steps,
         )
 
     def trial(self, seed: int) -> tuple[TrialResult, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+
 from vla_contract.observation import VLAObservation
 from vla_controller.controller import ChunkController
 from vla_motion.model import RobotModel

@@ -9,6 +9,7 @@ import cv2
 import imageio.v2 as imageio
 import numpy as np
 from tqdm import tqdm
+
 from vla_sim.view import SceneView
 
 FRAME_RATE = 12
@@ -17,6 +18,10 @@ SIZE = (480, 640)
 """Height and width of the main picture [px]."""
 INSET = 240
 """Edge of the two camera pictures at the side [px]."""
+
+
+PEAK = 0.85
+"""Share of a take after which the block is in the air."""
 
 
 @dataclass
@@ -36,11 +41,11 @@ class Take:
 
 def write_film(takes: list[Take], path: Path) -> None:
     """An mp4 with the scene, and beside it the front and the wrist camera."""
-    main, eyes = SceneView(SIZE), SceneView((INSET, INSET))
+    main, eyes = SceneView(SIZE, detail="textured"), SceneView((INSET, INSET), detail="plain")
     with imageio.get_writer(path, fps=FRAME_RATE, codec="libx264", quality=7, macro_block_size=8) as film:
         for take in tqdm(takes, desc="film", unit="trial"):
             for k, (joints, objects) in enumerate(take.states):
-                ending = k >= len(take.states) - FRAME_RATE // 2
+                ending = k >= len(take.states) - FRAME_RATE
                 picture = _captioned(main.draw(joints, objects), take, ending=ending)
                 side = np.vstack([eyes.draw(joints, objects, camera) for camera in ("front", "wrist")])
                 film.append_data(np.hstack([picture, side]))
@@ -49,12 +54,12 @@ def write_film(takes: list[Take], path: Path) -> None:
 
 
 def write_contact_sheet(takes: list[Take], path: Path, *, columns: int = 5) -> None:
-    """A picture of each trial as the block leaves the table: four fifths into it."""
-    view = SceneView((300, 400), shadows=True)
+    """A picture of each trial near its end, with the block in the air."""
+    view = SceneView((300, 400))
     tiles = []
     for take in takes:
         if take.states:
-            joints, objects = take.states[int(0.8 * (len(take.states) - 1))]
+            joints, objects = take.states[int(PEAK * (len(take.states) - 1))]
             tiles.append(_captioned(view.draw(joints, objects), take, ending=True))
     view.close()
     if not tiles:
@@ -69,8 +74,8 @@ def write_portrait(take: Take, path: Path, size: tuple[int, int] = (640, 1120)) 
     """One large picture of a trial with the block in the hand, and what the two cameras see at that moment."""
     if not take.states:
         return
-    joints, objects = take.states[int(0.85 * (len(take.states) - 1))]
-    main, eyes = SceneView(size, shadows=True), SceneView((size[0] // 2, size[0] // 2))
+    joints, objects = take.states[int(PEAK * (len(take.states) - 1))]
+    main, eyes = SceneView(size), SceneView((size[0] // 2, size[0] // 2), detail="plain")
     picture = _captioned(main.draw(joints, objects), take, ending=False)
     side = np.vstack([eyes.draw(joints, objects, camera) for camera in ("front", "wrist")])
     main.close()
@@ -87,5 +92,7 @@ def _captioned(picture: np.ndarray, take: Take, *, ending: bool) -> np.ndarray:
     if ending and take.success is not None:
         color = (140, 255, 140) if take.success else (255, 140, 140)
         text += "  -  done" if take.success else "  -  not done"
-    cv2.putText(picture, text, (10, picture.shape[0] - height // 3), cv2.FONT_HERSHEY_SIMPLEX, scale, color, 1, cv2.LINE_AA)
+    cv2.putText(
+        picture, text, (10, picture.shape[0] - height // 3), cv2.FONT_HERSHEY_SIMPLEX, scale, color, 1, cv2.LINE_AA
+    )
     return picture

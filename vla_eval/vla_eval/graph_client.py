@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import rclpy
 from rclpy.action import ActionClient
@@ -13,6 +13,7 @@ from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+
 from vla_contract.chunk import ActionChunk
 from vla_contract.report import ChunkReport
 from vla_contract.ros.convert import chunk_from_msg, report_from_msg
@@ -162,7 +163,9 @@ class GraphClient:
         if not response.success:
             raise GraphError(f"vla_sim/reset refused: {response.message}")
         self.wait_until(
-            lambda: self.task_state is not None and self.task_state.episode >= response.episode, "the new task state", timeout
+            lambda: self.task_state is not None and self.task_state.episode >= response.episode,
+            "the new task state",
+            timeout,
         )
         return response.instruction
 
@@ -186,7 +189,7 @@ class GraphClient:
         """
         handle = self.send(instruction, time_limit_s)
         if not handle.accepted:
-            raise GraphError(f"vla/run_task refused \"{instruction}\"; {self._said()}")
+            raise GraphError(f'vla/run_task refused "{instruction}"; {self._said()}')
         return self.result(handle, time_limit_s + 15.0)[1]
 
     def _wait(self, future, what: str, timeout: float):

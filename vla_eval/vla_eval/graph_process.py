@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 from vla_eval.graph_client import GraphError
 
@@ -42,7 +42,9 @@ class GraphProcess:
     def check_alive(self) -> None:
         """Raises GraphError with the end of the log where the graph has ended."""
         if self._process.poll() is not None:
-            raise GraphError(f"the graph ended with code {self._process.returncode}; the end of {self._log}:\n{self.tail()}")
+            raise GraphError(
+                f"the graph ended with code {self._process.returncode}; the end of {self._log}:\n{self.tail()}"
+            )
 
     def tail(self, lines: int = 15) -> str:
         """The last lines of the log."""

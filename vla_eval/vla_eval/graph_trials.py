@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 import numpy as np
 from rich.console import Console
 from sensor_msgs.msg import JointState
+
 from vla_contract.card import InterfaceCard
 from vla_contract.ros.qos import SENSOR
 from vla_contract.ros.stamps import stamp_to_ns
-from vla_msgs.action import RunTask
-
 from vla_eval.film import FRAME_RATE, Take
 from vla_eval.graph_client import GraphClient, Heard
 from vla_eval.graph_process import GraphProcess
+from vla_msgs.action import RunTask
+
+EPILOGUE_S = 0.8
+"""How long the film of a trial goes on after its end [s]."""
 
 
 class _Camera:
@@ -34,8 +38,13 @@ class _Camera:
         objects = {
             o.name: np.array(
                 [
-                    o.pose.position.x, o.pose.position.y, o.pose.position.z,
-                    o.pose.orientation.x, o.pose.orientation.y, o.pose.orientation.z, o.pose.orientation.w,
+                    o.pose.position.x,
+                    o.pose.position.y,
+                    o.pose.position.z,
+                    o.pose.orientation.x,
+                    o.pose.orientation.y,
+                    o.pose.orientation.z,
+                    o.pose.orientation.w,
                 ]
             )
             for o in self._client.task_state.objects
@@ -72,6 +81,8 @@ def run_trials(
             take = Take(instruction)
             camera.take = take if film else None
             result = client.run_task(instruction, limit_s)
+            if film:
+                time.sleep(EPILOGUE_S)
             camera.take = None
             success = result.outcome == RunTask.Result.SUCCESS
             take.success = success
@@ -90,7 +101,9 @@ def run_trials(
             )
             takes.append(take)
             word = "[green]done[/green]    " if success else "[red]not done[/red]"
-            console.print(f"{seed:>6}  {instruction:<44} {word:<9} {seconds:>7.1f}  {result.message if not success else ''}")
+            console.print(
+                f"{seed:>6}  {instruction:<44} {word:<9} {seconds:>7.1f}  {result.message if not success else ''}"
+            )
         heard = client.clear()
     return rows, takes, heard
 

@@ -5,22 +5,22 @@ Deterministic by seed and faster than real time. Cameras are rendered only for t
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-import hashlib
 
 import numpy as np
+
 from vla_contract.card import InterfaceCard
 from vla_contract.chunk import ActionChunk
 from vla_contract.observation import VLAObservation
 from vla_contract.report import ChunkReport, Phase, Verdict
 from vla_controller.controller import ChunkController, Output
+from vla_eval.latency import LatencyModel
 from vla_policy_node.assembler import ObservationAssembler
 from vla_policy_node.chunks import decide
 from vla_policy_node.policy import Policy
 from vla_sim.world import TIMESTEP_NS, SimWorld
-
-from vla_eval.latency import LatencyModel
 
 STATE_PERIOD_NS = 10_000_000
 """Period of joint states and of the controller's tick [ns]."""
@@ -163,7 +163,9 @@ class LockstepRunner:
         for trajectory in output.trajectories:
             accepted, reason = self._world.submit(trajectory)
             if not accepted:
-                raise RuntimeError(f"the joint trajectory controller refused a trajectory for '{trajectory.topic}': {reason}")
+                raise RuntimeError(
+                    f"the joint trajectory controller refused a trajectory for '{trajectory.topic}': {reason}"
+                )
         return output.reports
 
 

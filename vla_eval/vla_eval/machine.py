@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 import platform
+from pathlib import Path
 
 
 def describe_machine() -> dict:

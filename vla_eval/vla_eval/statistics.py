@@ -17,7 +17,9 @@ def wilson_interval(successes: int, trials: int, z: float = Z_95) -> tuple[float
         ValueError: Counts that cannot be.
     """
     if trials < 1 or not 0 <= successes <= trials:
-        raise ValueError(f"successes {successes} of trials {trials}: trials must be at least 1, successes from 0 to trials")
+        raise ValueError(
+            f"successes {successes} of trials {trials}: trials must be at least 1, successes from 0 to trials"
+        )
     rate = successes / trials
     scale = 1 + z * z / trials
     centre = (rate + z * z / (2 * trials)) / scale

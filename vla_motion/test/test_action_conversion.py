@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+
 from vla_contract.action_space import ActionSpace
+from vla_motion import rotation
 from vla_motion.action_conversion import (
     Anchors,
     Targets,
@@ -13,8 +15,6 @@ from vla_motion.action_conversion import (
     poses_to_ee_delta,
     targets_from_actions,
 )
-
-from vla_motion import rotation
 
 RNG = np.random.default_rng(5)
 T_COMMANDED, T_OBSERVED = rotation.vector_to_pose(

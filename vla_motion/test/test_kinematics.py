@@ -1,10 +1,10 @@
 import numpy as np
 import panda
 import pytest
-from vla_motion.kinematics import inverse, inverse_path, solve_path
-from vla_motion.model import RobotModel
 
 from vla_motion import rotation
+from vla_motion.kinematics import inverse, inverse_path, solve_path
+from vla_motion.model import RobotModel
 
 
 @pytest.fixture(scope="module")

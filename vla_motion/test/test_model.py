@@ -2,6 +2,7 @@ import mujoco
 import numpy as np
 import panda
 import pytest
+
 from vla_motion.model import ModelError, RobotModel
 
 RNG = np.random.default_rng(2)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from vla_motion.spline import SplineTrajectory, quintic_coefficients, segment_coefficients
 from vla_motion.trajectory import JointTrajectory
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
 from vla_contract.action_space import ActionSpace
 
 from . import rotation

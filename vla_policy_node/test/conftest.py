@@ -7,10 +7,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import pytest
+from policy_paths import CARD
 
 from vla_contract.card import InterfaceCard, load_card
-
-from policy_paths import CARD  # noqa: E402
 
 
 @pytest.fixture(scope="session")

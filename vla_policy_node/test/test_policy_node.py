@@ -11,8 +11,8 @@ import pytest
 
 rclpy = pytest.importorskip("rclpy")
 
-from policy_paths import CARD  # noqa: E402
 from lifecycle_msgs.srv import GetState  # noqa: E402
+from policy_paths import CARD  # noqa: E402
 from rclpy.action import ActionClient  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
 

@@ -2,6 +2,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from vla_contract.card import InterfaceCard, load_card
 
 sys.path.insert(0, str(Path(__file__).parent))  # helper modules beside the tests

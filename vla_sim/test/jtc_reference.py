@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+
 from vla_sim.jtc_message import TrajectoryMessage, TrajectoryPoint
 
 TOLERANCE = 1e-9  # relative to 1 + |value|

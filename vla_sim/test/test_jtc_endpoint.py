@@ -5,15 +5,14 @@ import dataclasses
 import jtc_reference as reference
 import numpy as np
 import pytest
+
 from vla_motion.trajectory import JointTrajectory
 from vla_sim.jtc import JointTrajectoryEndpoint
 from vla_sim.jtc_message import JtcParameters
 
 BASE_NS = reference.CONTENT["controller"]["base_time_ns"]
 RUNS = [
-    pytest.param(
-        scenario, run, id=f"{scenario['id']}-{run['variant']}-{run['interpolate_from_desired_state']}"
-    )
+    pytest.param(scenario, run, id=f"{scenario['id']}-{run['variant']}-{run['interpolate_from_desired_state']}")
     for scenario in reference.CONTENT["controller"]["scenarios"]
     for run in scenario["runs"]
 ]
@@ -43,9 +42,7 @@ def test_cycles_are_those_of_the_original(scenario, run):
                 continue
             submit = endpoint.submit_goal if event["kind"] == "goal" else endpoint.submit
             assert bool(submit(reference.message(event["message"]), now_ns)) == marks[cycle]["accepted"]
-        elapsed = (
-            period_ns if before_ns is None or scenario["period_argument"] == "nominal" else now_ns - before_ns
-        )
+        elapsed = period_ns if before_ns is None or scenario["period_argument"] == "nominal" else now_ns - before_ns
         before_ns = now_ns
         command = endpoint.update(now_ns, elapsed, position, velocity if has_velocity else None)
         if cycle in marks:
@@ -85,9 +82,7 @@ def test_a_clock_that_begins_at_zero_is_no_special_case():
         endpoint.update(origin, 2_000_000, np.array([0.5, -0.5]), np.zeros(2))
         endpoint.submit(chunk(), origin)
         for cycle in range(1, 60):
-            q, _, _ = endpoint.update(
-                origin + cycle * 2_000_000, 2_000_000, np.array([0.5, -0.5]), np.zeros(2)
-            )
+            q, _, _ = endpoint.update(origin + cycle * 2_000_000, 2_000_000, np.array([0.5, -0.5]), np.zeros(2))
         commands.append(q)
     # the controller reads a command time of 0 as "none yet"; past the first point nothing of that is left
     np.testing.assert_allclose(commands[0], commands[1], atol=1e-9)

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import jtc_reference as reference
 import pytest
+
 from vla_sim.jtc_message import JtcParameters, TrajectoryMessage, check_message
 
 CASES = reference.CONTENT["validation"]["cases"]
@@ -23,9 +24,7 @@ def test_a_ros_message_is_read_by_its_attributes():
     def time(sec, nanosec):
         return SimpleNamespace(sec=sec, nanosec=nanosec)
 
-    row = SimpleNamespace(
-        time_from_start=time(1, 5), positions=[0.5, 1.5], velocities=[], accelerations=[], effort=[]
-    )
+    row = SimpleNamespace(time_from_start=time(1, 5), positions=[0.5, 1.5], velocities=[], accelerations=[], effort=[])
     msg = SimpleNamespace(header=SimpleNamespace(stamp=time(2, 7)), joint_names=["b", "a"], points=[row])
     message = TrajectoryMessage.from_msg(msg)
     assert (message.stamp_ns, message.joint_names, message.points[0].time_ns) == (

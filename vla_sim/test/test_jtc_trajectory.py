@@ -3,6 +3,7 @@
 import jtc_reference as reference
 import numpy as np
 import pytest
+
 from vla_sim.jtc_trajectory import SampledTrajectory
 from vla_sim.jtc_upsampling import spline_velocities
 
@@ -27,9 +28,7 @@ def test_samples_are_those_of_the_original(vector, label):
     trajectory = trajectory_of(vector, label)
     monotonic = vector["search_monotonic"]
     flags = [monotonic] * len(vector["query_ns"]) if isinstance(monotonic, bool) else monotonic
-    for row, time_ns, flag in zip(
-        reference.block(vector["blocks"][label]), vector["query_ns"], flags, strict=True
-    ):
+    for row, time_ns, flag in zip(reference.block(vector["blocks"][label]), vector["query_ns"], flags, strict=True):
         sample = trajectory.sample(time_ns, flag)
         start, end, outcome = row[-3:]
         if outcome < 0:

@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+
 from vla_sim.scene import COLORS, OBJECTS
 from vla_sim.tasks import FINGER_CLEARANCE, TASK_NAMES, TaskError, make_task
 

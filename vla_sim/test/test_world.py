@@ -2,6 +2,7 @@ import time
 
 import numpy as np
 import pytest
+
 from vla_motion.trajectory import JointTrajectory
 from vla_sim.expert import Expert, ExpertState
 from vla_sim.server import TICK_NS, Callbacks, SimServer

@@ -6,12 +6,12 @@ so its plan from any state, also one that noise or a policy led into, is a label
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 import math
+from dataclasses import dataclass, replace
 
 import numpy as np
-from vla_motion import rotation as rot
 
+from vla_motion import rotation as rot
 from vla_sim.scene import BLOCK_HALF, COASTER_HEIGHT, CUP_RADIUS, OBJECTS
 
 SPEED = 0.26
@@ -146,7 +146,9 @@ class Expert:
         turn = self._turn(s, self._tool_yaw(s))
         if off_axis < 0.010 and s.tool[2] < place[2] + 0.006:
             return self._action(s, place, turn, gripper=1.0)
-        height = place[2] + float(np.clip(2.5 * (off_axis - 0.010), 0.0, max(CARRY - place[2], 0.05) + self._grasp.height))
+        height = place[2] + float(
+            np.clip(2.5 * (off_axis - 0.010), 0.0, max(CARRY - place[2], 0.05) + self._grasp.height)
+        )
         goal = np.array([*place[:2], height])
         if s.tool[2] < height - 0.01:
             goal[:2] = s.tool[:2] + (goal[:2] - s.tool[:2]) * float(np.clip(1 - (height - s.tool[2]) / 0.08, 0.0, 1.0))

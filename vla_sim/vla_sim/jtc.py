@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+
 from vla_motion.trajectory import JointTrajectory
 
 from .jtc_message import JtcParameters, SubmitResult, TrajectoryMessage, TrajectoryPoint, check_message

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from vla_motion.trajectory import JointTrajectory
 
 __all__ = ["JtcParameters", "SubmitResult", "TrajectoryMessage", "TrajectoryPoint", "check_message"]
@@ -53,10 +54,7 @@ class TrajectoryMessage:
         points = [
             TrajectoryPoint(
                 point.time_from_start.sec * _NS_PER_S + point.time_from_start.nanosec,
-                *(
-                    _array(getattr(point, name))
-                    for name in ("positions", "velocities", "accelerations", "effort")
-                ),
+                *(_array(getattr(point, name)) for name in ("positions", "velocities", "accelerations", "effort")),
             )
             for point in msg.points
         ]
@@ -65,9 +63,7 @@ class TrajectoryMessage:
 
     def copy(self) -> TrajectoryMessage:
         """Points may be changed in the copy; their arrays are shared."""
-        return TrajectoryMessage(
-            self.stamp_ns, tuple(self.joint_names), [replace(point) for point in self.points]
-        )
+        return TrajectoryMessage(self.stamp_ns, tuple(self.joint_names), [replace(point) for point in self.points])
 
 
 @dataclass(frozen=True)
@@ -91,9 +87,7 @@ class JtcParameters:
 
     def __post_init__(self) -> None:
         if self.interpolation_method not in ("splines", "none"):
-            raise ValueError(
-                f"interpolation_method is {self.interpolation_method!r}, allowed are 'splines', 'none'"
-            )
+            raise ValueError(f"interpolation_method is {self.interpolation_method!r}, allowed are 'splines', 'none'")
 
 
 class SubmitResult(NamedTuple):
@@ -106,9 +100,7 @@ class SubmitResult(NamedTuple):
         return self.accepted
 
 
-def check_message(
-    message: TrajectoryMessage, joints: Sequence[str], now_ns: int, parameters: JtcParameters
-) -> str:
+def check_message(message: TrajectoryMessage, joints: Sequence[str], now_ns: int, parameters: JtcParameters) -> str:
     """Reason code of the first check that fails, "" when all pass. now_ns: the node's clock.
 
     Not checked, as in the controller: duplicate names, not-a-number, infinity, limits, frames.

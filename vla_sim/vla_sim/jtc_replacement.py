@@ -15,9 +15,7 @@ __all__ = ["complete_message", "merge_messages"]
 _FIELDS = ("positions", "velocities", "accelerations", "effort")
 
 
-def complete_message(
-    message: TrajectoryMessage, joints: Sequence[str], hold: np.ndarray
-) -> TrajectoryMessage:
+def complete_message(message: TrajectoryMessage, joints: Sequence[str], hold: np.ndarray) -> TrajectoryMessage:
     """The message in the controller's order of joints; joints left out stay at hold (J,) at rest.
 
     A joint named twice leaves another one without a value: zero. The reference vectors do not cover this.
@@ -66,9 +64,7 @@ def merge_messages(
     start = 0 if new.stamp_ns <= now_ns else int((new.stamp_ns - now_ns) * scaling)
     shift = running.start_ns - cursor_ns  # a running point's time_from_start plus this counts from the cursor
     points = [
-        replace(point, time_ns=point.time_ns + shift)
-        for point in running.points
-        if 0 < point.time_ns + shift < start
+        replace(point, time_ns=point.time_ns + shift) for point in running.points if 0 < point.time_ns + shift < start
     ]
     if new.points[0].time_ns > 0:
         bridge = running.sample(cursor_ns + start, monotonic=False)
@@ -110,17 +106,11 @@ def _overlay(time_ns: int, point: TrajectoryPoint, base: np.ndarray, index: list
     return TrajectoryPoint(time_ns, *rows)
 
 
-def _frozen(
-    time_ns: int, point: TrajectoryPoint, positions: np.ndarray, commanded: np.ndarray
-) -> TrajectoryPoint:
+def _frozen(time_ns: int, point: TrajectoryPoint, positions: np.ndarray, commanded: np.ndarray) -> TrajectoryPoint:
     """A running point beyond the new end, the commanded joints kept at their last new position, at rest."""
 
     def rest(values: np.ndarray | None) -> np.ndarray | None:
         return None if values is None else np.where(commanded, 0.0, values)
 
-    held = (
-        None
-        if point.positions is None or positions is None
-        else np.where(commanded, positions, point.positions)
-    )
+    held = None if point.positions is None or positions is None else np.where(commanded, positions, point.positions)
     return TrajectoryPoint(time_ns, held, rest(point.velocities), rest(point.accelerations))

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+
 from vla_motion.spline import evaluate, evaluation_matrices, segment_coefficients
 
 from .jtc_message import TrajectoryMessage, TrajectoryPoint
@@ -64,9 +65,7 @@ class SampledTrajectory:
         first = self.points[0].positions
         if self._wraparound.any() and first is not None:
             turns = np.round((first - state.positions) / (2.0 * math.pi))
-            state = replace(
-                state, positions=state.positions + 2.0 * math.pi * np.where(self._wraparound, turns, 0.0)
-            )
+            state = replace(state, positions=state.positions + 2.0 * math.pi * np.where(self._wraparound, turns, 0.0))
         self.before_ns, self.before = time_ns, state
         self._lead_in = None
 
@@ -146,9 +145,7 @@ def _all_matrices(points: list[TrajectoryPoint], times: list[int]) -> list[np.nd
     """
     missing: list[np.ndarray | None] = [None] * (len(points) - 1)
     fields = []
-    for values in zip(
-        *((point.positions, point.velocities, point.accelerations) for point in points), strict=True
-    ):
+    for values in zip(*((point.positions, point.velocities, point.accelerations) for point in points), strict=True):
         absent = sum(value is None for value in values)
         if absent not in (0, len(points)):
             return missing

@@ -24,11 +24,7 @@ def spline_velocities(times_ns: list[int], positions: list[np.ndarray]) -> np.nd
     if len(knots) > 2:
         inverse = 1.0 / durations
         weighted = np.diff(knots, axis=0) * (inverse * inverse)[:, None]
-        A = (
-            np.diag(2.0 * (inverse[:-1] + inverse[1:]))
-            + np.diag(inverse[1:-1], 1)
-            + np.diag(inverse[1:-1], -1)
-        )
+        A = np.diag(2.0 * (inverse[:-1] + inverse[1:])) + np.diag(inverse[1:-1], 1) + np.diag(inverse[1:-1], -1)
         velocities[1:-1] = np.linalg.solve(A, 3.0 * (weighted[:-1] + weighted[1:]))
     return velocities
 
@@ -40,14 +36,11 @@ def upsample_message(message: TrajectoryMessage, policy_frequency: float) -> Tra
     """
     points = message.points
     if not points or any(
-        point.positions is None or point.velocities is not None or point.accelerations is not None
-        for point in points
+        point.positions is None or point.velocities is not None or point.accelerations is not None for point in points
     ):
         return message
     if policy_frequency > 0.0 and all(point.time_ns == 0 for point in points):
-        points = [
-            replace(point, time_ns=round((i + 1) / policy_frequency * 1e9)) for i, point in enumerate(points)
-        ]
+        points = [replace(point, time_ns=round((i + 1) / policy_frequency * 1e9)) for i, point in enumerate(points)]
     velocities = spline_velocities([point.time_ns for point in points], [point.positions for point in points])
     if velocities is not None:
         points = [replace(point, velocities=row) for point, row in zip(points, velocities, strict=True)]

@@ -5,22 +5,22 @@ from __future__ import annotations
 import sys
 import threading
 
-from geometry_msgs.msg import Point, Pose, Quaternion
 import numpy as np
 import rclpy
+from geometry_msgs.msg import Point, Pose, Quaternion
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
+
 from vla_contract.card import CardError, load_card
 from vla_contract.ros.images import array_to_image
 from vla_contract.ros.qos import LATCHED, RELIABLE, SENSOR
 from vla_contract.ros.stamps import ns_to_duration, ns_to_stamp
 from vla_msgs.msg import ObjectPose, TaskState
 from vla_msgs.srv import Reset
-
 from vla_sim.jtc_message import TrajectoryMessage
 from vla_sim.scene import robot_mjcf
 from vla_sim.server import Callbacks, SimServer
@@ -45,7 +45,8 @@ class SimNode(Node):
         self.failure: BaseException | None = None
         self._images = {c.name: self.create_publisher(Image, c.topic, SENSOR) for c in card.cameras}
         self._infos = {
-            c.name: self.create_publisher(CameraInfo, f"{c.topic.rsplit('/', 1)[0]}/camera_info", SENSOR) for c in card.cameras
+            c.name: self.create_publisher(CameraInfo, f"{c.topic.rsplit('/', 1)[0]}/camera_info", SENSOR)
+            for c in card.cameras
         }
         self._camera_infos = {c.name: self._camera_info(c) for c in card.cameras}
         self._states = self.create_publisher(JointState, card.state.topic, SENSOR)
@@ -146,7 +147,9 @@ class SimNode(Node):
         for name, position, quaternion in poses:
             x, y, z, w = map(float, quaternion)
             point = Point(x=float(position[0]), y=float(position[1]), z=float(position[2]))
-            message.objects.append(ObjectPose(name=name, pose=Pose(position=point, orientation=Quaternion(x=x, y=y, z=z, w=w))))
+            message.objects.append(
+                ObjectPose(name=name, pose=Pose(position=point, orientation=Quaternion(x=x, y=y, z=z, w=w)))
+            )
         self._task_states.publish(message)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
-import math
 
 COLORS: dict[str, tuple[float, float, float]] = {
     "red": (0.86, 0.10, 0.10),
@@ -119,17 +119,25 @@ _TEXTURES = """
 """
 
 
+_QUALITY = {
+    "plain": 'shadowsize="0" offsamples="0" numslices="12" numstacks="6" numquads="1"',
+    "textured": 'shadowsize="0" offsamples="4"',
+    "full": 'shadowsize="4096" offsamples="8"',
+}
+
+
 @lru_cache(maxsize=4)
-def scene_mjcf(*, shadows: bool = False) -> str:
+def scene_mjcf(detail: str = "plain") -> str:
     """MJCF of the whole scene; the robot is included as `panda.xml` (pass `scene_assets()` beside it).
 
     Args:
-        shadows: Shadows, multisampling and textures. On a CPU they are nearly all of the rendering time, so policies
-            see the scene without them and pictures for people with them.
+        detail: What is drawn. `plain` is what policies see, `textured` adds textures and smooth edges, `full` shadows as
+            well. On a CPU these are nearly all of the rendering time, so they are for people.
     """
-    quality = 'shadowsize="4096" offsamples="8"' if shadows else 'shadowsize="0" offsamples="0" numslices="12" numstacks="6" numquads="1"'
-    textures = _TEXTURES if shadows else ""
-    wood, floor = ('texture="wood"', 'texture="floor"') if shadows else ('rgba="0.72 0.62 0.50 1"', 'rgba="0.46 0.48 0.51 1"')
+    textures = "" if detail == "plain" else _TEXTURES
+    wood, floor = 'texture="wood"', 'texture="floor"'
+    if detail == "plain":
+        wood, floor = 'rgba="0.72 0.62 0.50 1"', 'rgba="0.46 0.48 0.51 1"'
     blocks = "".join(_block(color) for color in COLORS)
     return f"""
 <mujoco model="tabletop">
@@ -138,7 +146,7 @@ def scene_mjcf(*, shadows: bool = False) -> str:
   <option timestep="0.002" integrator="implicitfast" cone="elliptic" impratio="8" iterations="30" ls_iterations="20"/>
   <visual>
     <global offwidth="1280" offheight="960"/>
-    <quality {quality}/>
+    <quality {_QUALITY[detail]}/>
     <headlight ambient="0.42 0.42 0.42" diffuse="0.28 0.28 0.28" specular="0 0 0"/>
     <map znear="0.01" zfar="20"/>
   </visual>

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -38,7 +38,9 @@ class SimServer:
         start_ns: The world's time at the start, a multiple of `TICK_NS` from then on [ns].
     """
 
-    def __init__(self, world: SimWorld, callbacks: Callbacks, *, rate: float = 1.0, start_ns: int | None = None) -> None:
+    def __init__(
+        self, world: SimWorld, callbacks: Callbacks, *, rate: float = 1.0, start_ns: int | None = None
+    ) -> None:
         if not 0.01 <= rate <= 100.0:
             raise ValueError(f"rate: {rate}, allowed are 0.01 to 100")
         self._world = world
@@ -83,7 +85,7 @@ class SimServer:
     def _guarded(self, loop: Callable[[], None]) -> None:
         try:
             loop()
-        except BaseException as error:  # noqa: BLE001 - a thread that dies must take the node with it
+        except BaseException as error:
             if not self._stopping.is_set():
                 self._callbacks.on_error(error)
 

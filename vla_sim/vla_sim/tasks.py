@@ -1,17 +1,18 @@
 """Language tasks on the tabletop: what is laid out, what is said, and when it is done.
 
-Everything drawn at random comes from one generator seeded with (task, seed): the same pair gives the same scene and the same words.
+Everything drawn at random comes from one generator seeded with (task, seed): the same pair gives the same scene and
+the same words.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 import math
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-from vla_contract.card import InterfaceCard
 
+from vla_contract.card import InterfaceCard
 from vla_sim.scene import BLOCK_HALF, BOWL_RADIUS, COASTER_HEIGHT, COLORS, OBJECTS
 
 REGION_MIN = np.array([0.36, -0.24])

@@ -13,11 +13,11 @@ class SceneView:
 
     Args:
         size: Height and width of the picture [px].
-        shadows: Shadows and multisampling: fit to show, and slow on a CPU.
+        detail: See `scene_mjcf`: `plain`, `textured` or `full`.
     """
 
-    def __init__(self, size: tuple[int, int] = (480, 640), *, shadows: bool = False) -> None:
-        self._model = mujoco.MjModel.from_xml_string(scene_mjcf(shadows=shadows), scene_assets())
+    def __init__(self, size: tuple[int, int] = (480, 640), *, detail: str = "full") -> None:
+        self._model = mujoco.MjModel.from_xml_string(scene_mjcf(detail), scene_assets())
         self._data = mujoco.MjData(self._model)
         self._renderer = mujoco.Renderer(self._model, *size)
         self._free = {name: self._model.joint(f"{name}_free").qposadr[0] for name in OBJECTS}

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import mujoco
 import numpy as np
+
 from vla_contract.card import InterfaceCard
 from vla_motion.trajectory import JointTrajectory
-
 from vla_sim.expert import ExpertState, grasp_spec
 from vla_sim.jtc import JointTrajectoryEndpoint
 from vla_sim.jtc_message import TrajectoryMessage
@@ -251,7 +251,10 @@ class SimWorld:
         return k in self._touching[0] and k in self._touching[1]
 
     def named_points(self) -> np.ndarray:
-        """Where what is to be grasped, and where it goes, are in each camera of the card. Shape (cameras, 2, 2); see `project`."""
+        """Where what is to be grasped, and where it goes, are in each camera's image; see `project`.
+
+        Shape (cameras, 2, 2).
+        """
         task = self.task
         grasp = self.object_position(task.target) + [0.0, 0.0, grasp_spec(task.target).height]
         points = np.full((len(self.card.cameras), 2, 2), np.nan)

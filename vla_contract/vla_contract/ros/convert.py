@@ -9,10 +9,6 @@ from typing import Protocol
 import numpy as np
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from unique_identifier_msgs.msg import UUID
-from vla_msgs.msg import ActionChunk as ChunkMsg
-from vla_msgs.msg import ChunkClamp as ClampMsg
-from vla_msgs.msg import ChunkReport as ReportMsg
-from vla_msgs.msg import PolicyInfo as InfoMsg
 
 from vla_contract.action_space import ActionSpace
 from vla_contract.chunk import ActionChunk, ChunkError
@@ -20,6 +16,10 @@ from vla_contract.policy_info import PolicyInfo
 from vla_contract.report import ChunkReport, Clamp, Phase, Verdict
 from vla_contract.ros.images import ImageError, array_to_image, compressed_to_array, image_to_array
 from vla_contract.ros.stamps import ns_to_duration, ns_to_stamp, stamp_to_ns
+from vla_msgs.msg import ActionChunk as ChunkMsg
+from vla_msgs.msg import ChunkClamp as ClampMsg
+from vla_msgs.msg import ChunkReport as ReportMsg
+from vla_msgs.msg import PolicyInfo as InfoMsg
 
 __all__ = [
     "ImageError", "array_to_image", "chunk_from_msg", "chunk_to_msg", "compressed_to_array", "image_to_array",

@@ -93,7 +93,11 @@ class VlaModel(nn.Module):
         actions: Tensor,
         step_mask: Tensor,
     ) -> Tensor:
-        """Training loss. goal: (B, S) normalised state; points: (B, cameras, 2, 2), see grounding.py; actions: (B, H, D) normalised; step_mask: (B, H)."""
+        """Training loss.
+
+        goal: (B, S) normalised state; points: (B, cameras, 2, 2), see grounding.py; actions: (B, H, D) normalised;
+        step_mask: (B, H).
+        """
         context, looks = self.encode(images, state, words, mask)
         aside = nn.functional.smooth_l1_loss(self.goal(context), goal, beta=0.1)
         grounding = grounding_loss(looks[:, :, :POINTS], points)

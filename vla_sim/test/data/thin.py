@@ -27,9 +27,7 @@ class Table:
 
 
 def spread(count, kept, always=()):
-    return sorted(
-        {int(i) for i in np.linspace(0, count - 1, min(count, kept))} | {i for i in always if i < count}
-    )
+    return sorted({int(i) for i in np.linspace(0, count - 1, min(count, kept))} | {i for i in always if i < count})
 
 
 def thin_class(full, kept, table):
@@ -50,8 +48,7 @@ def thin_class(full, kept, table):
                 blocks["master"]
                 if same and blocks
                 else table.add(
-                    arrays[f"{stem}.{field}"][rows]
-                    for field in ("position", "velocity", "acceleration", "segment")
+                    arrays[f"{stem}.{field}"][rows] for field in ("position", "velocity", "acceleration", "segment")
                 )
             )
         vector["blocks"] = blocks

@@ -21,11 +21,12 @@ from vla_contract.ros.qos import LATCHED, RELIABLE, SENSOR
 from vla_contract.ros.stamps import ns_to_duration, ns_to_stamp
 from vla_msgs.msg import ObjectPose, TaskState
 from vla_msgs.srv import Reset
+from vla_sim.card_fit import WorldError
 from vla_sim.jtc_message import TrajectoryMessage
 from vla_sim.scene import robot_mjcf
 from vla_sim.server import Callbacks, SimServer
 from vla_sim.tasks import TaskError
-from vla_sim.world import SimWorld, WorldError
+from vla_sim.world import SimWorld
 
 
 class SimNode(Node):

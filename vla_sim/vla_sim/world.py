@@ -9,9 +9,11 @@ import numpy as np
 
 from vla_contract.card import InterfaceCard
 from vla_motion.trajectory import JointTrajectory
+from vla_sim.card_fit import WorldError, check_card
 from vla_sim.expert import ExpertState, grasp_spec
 from vla_sim.jtc import JointTrajectoryEndpoint
 from vla_sim.jtc_message import TrajectoryMessage
+from vla_sim.projection import project_point
 from vla_sim.scene import OBJECTS, scene_assets, scene_mjcf
 from vla_sim.tasks import TaskInstance, is_success, make_task
 
@@ -19,10 +21,6 @@ TIMESTEP_NS = 2_000_000
 """Physics step and period of the joint trajectory controllers [ns]."""
 HOLD_NS = 200_000_000
 """How long success must last before it counts [ns]."""
-
-
-class WorldError(ValueError):
-    """The card does not fit this simulator. The message names the field and what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +58,10 @@ class SimWorld:
 
     def __init__(self, card: InterfaceCard, *, rule: str | None = None) -> None:
         self.card = card
-        if len(card.arms) != 1:
-            raise WorldError(f"{card.name}: arms: this scene has 1 arm, the card has {len(card.arms)}")
-        self._arm = card.arms[0]
         self.model = mujoco.MjModel.from_xml_string(scene_mjcf(), scene_assets())
         self.data = mujoco.MjData(self.model)
-        self._check_card()
+        check_card(card, self.model)
+        self._arm = card.arms[0]
         gripper = self._arm.gripper
         self.joint_names = (*self._arm.joints, gripper.joint)
         m = self.model
@@ -97,22 +93,6 @@ class SimWorld:
         self.now_ns = 1_000_000_000  # a stamp of zero would mean "now"
         self.task: TaskInstance | None = None
         self._new_endpoints()
-
-    def _check_card(self) -> None:
-        def known(kind: int) -> list[str]:
-            count = {mujoco.mjtObj.mjOBJ_JOINT: self.model.njnt, mujoco.mjtObj.mjOBJ_CAMERA: self.model.ncam}[kind]
-            return [mujoco.mj_id2name(self.model, kind, i) for i in range(count)]
-
-        joints, cameras = known(mujoco.mjtObj.mjOBJ_JOINT), known(mujoco.mjtObj.mjOBJ_CAMERA)
-        for joint in self._arm.joints:
-            if joint not in joints:
-                allowed = [j for j in joints if not j.endswith("_free")]
-                raise WorldError(f"{self.card.name}: arms[0].joints: '{joint}' is not in the scene, it has {allowed}")
-        if self._arm.gripper is None or self._arm.gripper.joint not in joints:
-            raise WorldError(f"{self.card.name}: arms[0].gripper: the scene's gripper joint is 'panda_finger_joint1'")
-        for camera in self.card.cameras:
-            if camera.name not in cameras:
-                raise WorldError(f"{self.card.name}: cameras: '{camera.name}' is not in the scene, it has {cameras}")
 
     def _new_endpoints(self) -> None:
         gripper = self._arm.gripper
@@ -278,10 +258,7 @@ class SimWorld:
         return float(np.radians(self.model.cam_fovy[self.model.camera(camera).id]))
 
     def project(self, camera: str, position: np.ndarray) -> np.ndarray:
-        """Where a point of the base frame [m] is in a camera's image: x to the right, y down, -1 to 1 from edge to edge.
-
-        Shape (2,); NaN where it is out of view. What stands before it is not looked at.
-        """
+        """See `project_point`."""
         return project_point(self.model, self.data, camera, position)
 
     def tool_pose(self) -> np.ndarray:
@@ -326,16 +303,3 @@ class SimWorld:
             first_touched=self._names[self._first_touched] if self._first_touched >= 0 else "",
             objects={name: self.object_position(name) for name in self.task.layout},
         )
-
-
-def project_point(model: mujoco.MjModel, data: mujoco.MjData, camera: str, position: np.ndarray) -> np.ndarray:
-    """See `SimWorld.project`; for square images."""
-    index = model.camera(camera).id
-    right, down, back = data.cam_xmat[index].reshape(3, 3).T * np.array([[1.0], [-1.0], [1.0]])
-    offset = np.asarray(position) - data.cam_xpos[index]
-    depth = -float(back @ offset)
-    if depth <= 0.0:
-        return np.full(2, np.nan)
-    scale = depth * np.tan(np.radians(model.cam_fovy[index]) / 2)
-    seen = np.array([right @ offset, down @ offset]) / scale
-    return seen if np.all(np.abs(seen) <= 1.0) else np.full(2, np.nan)

@@ -75,8 +75,11 @@ def test_an_instruction_is_carried_out_and_every_chunk_accounted_for(fresh, card
     chunks = [chunk for _, chunk in client.heard.chunks]
     assert len({chunk.run_id for chunk in chunks}) == 1
     assert [chunk.sequence for chunk in chunks] == list(range(len(chunks)))
-    assert chunks[-1].horizon == 0 and all(chunk.horizon == card.action.horizon for chunk in chunks[:-1])
-    for chunk in chunks[:-1]:
+    assert chunks[-1].horizon == 0 and {chunk.horizon for chunk in chunks} == {0, card.action.horizon}
+    plans = [chunk for chunk in chunks if chunk.horizon]
+    if len(plans) < len(chunks) - 1:  # a busy machine: the input grew stale for a moment, and the policy must have said so
+        assert max(client.heard.policy_states) >= PolicyStatus.STALE_INPUT
+    for chunk in plans:
         assert chunk.image_stamps_ns[0] == chunk.stamp_ns < chunk.inference_start_ns < chunk.inference_end_ns
         assert np.isfinite(chunk.actions).all()
 
@@ -84,7 +87,7 @@ def test_an_instruction_is_carried_out_and_every_chunk_accounted_for(fresh, card
     closed = [r.sequence for r in reports if r.phase is Phase.CLOSED]
     assert sorted(closed) == [chunk.sequence for chunk in chunks], "each chunk closed exactly once"
     accepted = [r for r in reports if r.phase is Phase.SCHEDULED and r.verdict is Verdict.ACCEPTED]
-    assert len(accepted) >= 0.8 * (len(chunks) - 1)
+    assert len(accepted) >= 0.8 * len(plans)
     for report in accepted:
         assert 0 < report.received_steady_ns <= report.published_steady_ns
     assert result.steps_executed > 10
@@ -122,16 +125,24 @@ def test_a_second_goal_is_refused_and_a_canceled_one_brakes(fresh):
 
 
 def test_a_time_limit_ends_a_run_without_an_error(fresh):
-    fresh.reset("cup_on_coaster", 2)
-    result = fresh.run_task("put the cup on the coaster", 1.0)
+    result = fresh.run_task(fresh.reset("cup_on_coaster", 2), 1.0)
     assert result.timed_out and result.error_code == RunTask.Result.NONE
     assert result.outcome == RunTask.Result.FAILURE and result.outcome_source == RunTask.Result.SIM
+
+
+def test_nobody_guesses_the_outcome_of_other_words(fresh):
+    fresh.reset("pick", SEED + 2)
+    result = fresh.run_task("wave to the audience", 0.8)
+    assert result.timed_out and result.outcome == RunTask.Result.UNKNOWN
+    assert result.outcome_source == RunTask.Result.NOBODY
 
 
 def test_unknown_task_and_empty_instruction(fresh):
     with pytest.raises(GraphError, match="unknown task 'juggle', allowed are: pick"):
         fresh.reset("juggle", 0)
-    assert not fresh.send("   ", 5.0).accepted
+    _, result = fresh.result(fresh.send("   ", 5.0), 5.0)
+    assert result.error_code == RunTask.Result.REJECTED and "instruction is empty" in result.message
+    assert fresh.heard.chunks == []
 
 
 def test_ctrl_c_ends_everything_with_code_0_and_leaves_no_process(graph, client):
@@ -155,7 +166,7 @@ def _children(graph):
     [
         ({"card": "/nowhere/card.yaml"}, "/nowhere/card.yaml"),
         ({"checkpoint": "/nowhere/model.safetensors"}, "/nowhere/model.safetensors"),
-        ({"task": "juggle"}, "unknown task 'juggle'"),
+        ({"task": "juggle"}, "no task 'juggle'"),
     ],
 )
 def test_a_mistake_ends_the_launch_with_its_reason_and_no_traceback(tmp_path, arguments, words):

@@ -34,7 +34,9 @@ class FakeCell:
         self.card = card
         self.node = rclpy.create_node("cell", namespace=namespace)
         self.streaming = {"front", "wrist", "joint_states"}
-        self.success = False
+        self.success, self.joints_move = False, False
+        self.shown = {}
+        """Camera -> what it shows instead of a new picture each time."""
         self.chunks, self.infos, self.statuses = [], [], []
         self._images = {c.name: self.node.create_publisher(_image_type(), c.topic, SENSOR) for c in card.cameras}
         self._states = self.node.create_publisher(JointState, card.state.topic, SENSOR)
@@ -54,13 +56,14 @@ class FakeCell:
         now, self._count = self._now_ns(), self._count + 1
         if "joint_states" in self.streaming:
             joints = [*reversed(self.card.arms[0].joints), self.card.arms[0].gripper.joint]
-            message = JointState(name=joints, position=[0.1] * len(joints))
+            position = 0.1 + 0.3 * np.sin(self._count / 10.0) * self.joints_move
+            message = JointState(name=joints, position=[position] * len(joints))
             message.header.stamp = self.node.get_clock().now().to_msg()
             self._states.publish(message)
         pixels = np.random.default_rng(self._count).integers(0, 256, (224, 224, 3), dtype=np.uint8)
         for name, publisher in self._images.items():
             if name in self.streaming:
-                publisher.publish(array_to_image(pixels, now, name))
+                publisher.publish(array_to_image(self.shown.get(name, pixels), now, name))
         truth = TaskState(instruction=INSTRUCTION, success=self.success, episode=1)
         truth.header.stamp = self.node.get_clock().now().to_msg()
         self._truth.publish(truth)
@@ -205,7 +208,34 @@ def test_a_camera_that_goes_silent_stops_the_arm_by_name(running):
     assert result.error_code == RunError.STALE_INPUT and "wrist" in result.message
     stale = [s for s in running.statuses if s.state == PolicyState.STALE_INPUT]
     assert stale and stale[0].input == "wrist"
-    assert [c.horizon for c in running.chunks[-2:]] == [0, 0]
+    assert running.chunks[-1].horizon == 0 and [c.horizon for c in running.chunks].count(0) >= 2
+
+
+@pytest.mark.parametrize(
+    ("camera", "shows", "error", "state"),
+    [
+        ("front", np.zeros((224, 224, 3), np.uint8), RunError.BLACK_INPUT, PolicyState.BLACK_INPUT),
+        (
+            "wrist",
+            np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8),
+            RunError.FROZEN_INPUT,
+            PolicyState.FROZEN_INPUT,
+        ),
+    ],
+)
+def test_a_black_or_frozen_camera_stops_the_arm_by_name(running, camera, shows, error, state):
+    del running.chunks[:], running.statuses[:]
+    running.joints_move = True
+    handle = running.start_run()
+    assert running.spin(lambda: running.chunks, 10)
+    running.shown[camera] = shows
+    result = running.result(handle)
+    running.shown.clear()
+    running.joints_move = False
+    assert result.error_code == error and camera in result.message
+    named = [s for s in running.statuses if s.state == state]
+    assert named and named[0].input == camera
+    assert running.chunks[-1].horizon == 0 and [c.horizon for c in running.chunks].count(0) >= 2
 
 
 def test_an_empty_instruction_is_refused_with_words(running):

@@ -22,6 +22,8 @@ if [ "${VLA_ROOT:-}" != "$_vla_root" ]; then
   # Keeps large images from being lost between processes of one computer. Every process must have the same setting:
   # where nodes on several computers take part, set it to DEFAULT before sourcing this.
   export FASTDDS_BUILTIN_TRANSPORTS="${FASTDDS_BUILTIN_TRANSPORTS:-LARGE_DATA?max_msg_size=2MB&sockets_size=2MB&non_blocking=true}"
+  # Threads of PyTorch that spin while they wait starve everything else on a machine with few cores.
+  export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}"
   unset PYTHONHOME PYTHONPATH
   . "$VIRTUAL_ENV/vla_env.sh"
   _vla_nounset=0; case $- in *u*) _vla_nounset=1; set +u;; esac

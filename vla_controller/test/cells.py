@@ -157,6 +157,7 @@ class Rig:
     def __init__(self, card: InterfaceCard | None = None, q=HOME, models=None, **options) -> None:
         self.card = card or make_card()
         self.models = models or [panda_model()]
+        options.setdefault("planning_margin_ns", 20 * MS)
         self.controller = ChunkController(self.card, self.models if len(self.models) > 1 else self.models[0], **options)
         self.names = [joint for arm in self.card.arms for joint in arm.joints]
         self.q = np.concatenate([np.asarray(q, dtype=float)] * len(self.card.arms))

@@ -25,7 +25,7 @@ from .readiness import Readiness
 from .reports import Ledger
 from .tracking import Tracking
 
-PLANNING_MARGIN_NS = 20_000_000
+PLANNING_MARGIN_NS = 40_000_000
 _CLOCK_BACK_NS = 10_000_000
 
 

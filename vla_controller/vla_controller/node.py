@@ -6,10 +6,8 @@ import sys
 import time
 from dataclasses import replace
 
-import rclpy
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
@@ -22,6 +20,7 @@ from vla_contract.chunk import ActionChunk, ChunkError
 from vla_contract.report import Phase
 from vla_contract.ros.convert import chunk_from_msg, report_to_msg, run_id_from_msg, run_id_to_msg, trajectory_to_msg
 from vla_contract.ros.qos import LATCHED, RELIABLE, SENSOR
+from vla_contract.ros.run import run_node
 from vla_contract.ros.stamps import ns_to_duration, ns_to_stamp, stamp_to_ns
 from vla_contract.status import ControllerState
 from vla_motion.model import ModelError
@@ -51,7 +50,7 @@ class ControllerNode(Node):
         self._card = load_card(path)
         self._dry_run = self._parameter("dry_run", False, "plan and report everything, publish no trajectory")
         margin = self._parameter(
-            "planning_margin", 0.02, "from a chunk's arrival to the instant its motion takes over [s]", (0.0, 0.5)
+            "planning_margin", 0.04, "from a chunk's arrival to the instant its motion takes over [s]", (0.0, 0.5)
         )
         model = self._parameter("model", "", "path of a URDF or MJCF; empty: read from the topic robot_description")
         self._margin_ns = round(margin * 1e9)
@@ -186,23 +185,8 @@ def _outline(message: ChunkMsg) -> ActionChunk:
 
 def main() -> None:
     """Entry point: 0 after Ctrl-C or SIGTERM, 1 after a mistake in card, model or parameters, which is one line."""
-    try:
-        rclpy.init()
-        node = ControllerNode()
-    except (CardError, ModelError, ParameterException, RuntimeError, ValueError) as error:
-        print(f"controller: error: {'; '.join(str(error).splitlines())}", file=sys.stderr)
-        rclpy.try_shutdown()
-        sys.exit(1)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        sys.exit(0)
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    node.destroy_node()
-    rclpy.try_shutdown()
+    mistakes = (CardError, ModelError, ParameterException, ValueError)
+    sys.exit(run_node(lambda _: ControllerNode(), "controller", mistakes))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,9 @@ from vla_msgs.msg import ChunkReport as ReportMsg
 from vla_msgs.msg import ControllerStatus, PolicyInfo, PolicyStatus, TaskState
 from vla_msgs.srv import Reset
 
+SETTLE_S = 0.6
+"""From a reset until an arm that was put elsewhere is taken as it stands [s]."""
+
 
 class GraphError(RuntimeError):
     """The graph did not do its part in time. The message says which part, and what to look at."""
@@ -165,6 +168,13 @@ class GraphClient:
         self.wait_until(
             lambda: self.task_state is not None and self.task_state.episode >= response.episode,
             "the new task state",
+            timeout,
+        )
+        # The arm was moved by hand, so to say: the controller has to notice that, and begin anew from where it stands.
+        time.sleep(SETTLE_S)
+        self.wait_until(
+            lambda: self.controller_status is None or self.controller_status.state != ControllerStatus.DESYNC,
+            "the controller to find the arm again",
             timeout,
         )
         return response.instruction

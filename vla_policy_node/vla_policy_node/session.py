@@ -153,16 +153,15 @@ class PolicySession:
             decided_ns = observation.stamp_ns
             receipt = self._assembler.receipt_steady_ns(observation.stamp_ns)
             chunk = decide(
-                self._policy, self._card, observation, record.run_id, record.next_sequence(), self._clock_ns, receipt
+                self._policy, self._card, observation, record.run_id, record.sequence, self._clock_ns, receipt
             )
             record.observation_age_ns = now_ns - observation.stamp_ns
             record.observation_skew_ns = observation_skew_ns(observation)
             record.last_inference_ns = chunk.inference_end_steady_ns - chunk.inference_start_steady_ns
             record.longest_inference_ns = max(record.longest_inference_ns, record.last_inference_ns)
-            if self._over(record):  # it ended while the model was busy: this chunk comes too late
-                record.open_chunks.discard(chunk.sequence)
-                record.sequence -= 1
+            if self._over(record):  # it ended while the model was busy: this chunk comes too late, the brake has its number
                 return
+            record.next_sequence()
             self._send(record, chunk)
 
     def _over(self, record: RunRecord) -> bool:

@@ -6,9 +6,8 @@ import sys
 import threading
 
 import numpy as np
-import rclpy
 from geometry_msgs.msg import Point, Pose, Quaternion
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, JointState
@@ -18,6 +17,7 @@ from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
 from vla_contract.card import CardError, load_card
 from vla_contract.ros.images import array_to_image
 from vla_contract.ros.qos import LATCHED, RELIABLE, SENSOR
+from vla_contract.ros.run import run_node
 from vla_contract.ros.stamps import ns_to_duration, ns_to_stamp
 from vla_msgs.msg import ObjectPose, TaskState
 from vla_msgs.srv import Reset
@@ -32,8 +32,9 @@ from vla_sim.world import SimWorld
 class SimNode(Node):
     """Publishes what the server simulates. Parameters: card, task, seed, rule, rate, publish_clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, ended: threading.Event) -> None:
         super().__init__("sim")
+        self._ended = ended
         card = load_card(self.declare_parameter("card", "").value)
         task = self.declare_parameter("task", "pick").value
         seed = self.declare_parameter("seed", 0).value
@@ -43,7 +44,7 @@ class SimNode(Node):
         self._world = SimWorld(card, rule=rule)
         self._task = self._world.reset(task, seed)
         self._episode, self._episode_start = 1, 0
-        self.failure: BaseException | None = None
+        self.failure: str | None = None
         self._images = {c.name: self.create_publisher(Image, c.topic, SENSOR) for c in card.cameras}
         self._infos = {
             c.name: self.create_publisher(CameraInfo, f"{c.topic.rsplit('/', 1)[0]}/camera_info", SENSOR)
@@ -105,8 +106,8 @@ class SimNode(Node):
         )
 
     def _on_error(self, error: BaseException) -> None:
-        self.failure = error
-        threading.Thread(target=rclpy.try_shutdown, daemon=True).start()
+        self.failure = f"the simulation ended: {error!r}"
+        self._ended.set()
 
     # From the executor.
 
@@ -156,23 +157,4 @@ class SimNode(Node):
 
 def main() -> None:
     """Entry point: 0 after Ctrl-C, 1 after an error, which is one line."""
-    rclpy.init()
-    node, code = None, 0
-    try:
-        node = SimNode()
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except (CardError, WorldError, TaskError, ValueError) as error:
-        print(f"sim: error: {error}", file=sys.stderr)
-        code = 1
-    if node is not None:
-        node.close()
-        if node.failure is not None:
-            print(f"sim: error: the simulation ended: {node.failure!r}", file=sys.stderr)
-            code = 1
-        node.destroy_node()
-    rclpy.try_shutdown()
-    sys.exit(code)
+    sys.exit(run_node(SimNode, "sim", (CardError, WorldError, TaskError, ParameterException, ValueError)))

@@ -122,7 +122,8 @@ class SimServer:
             with self._lock:
                 stamp = self._world.now_ns
                 staged = [(c.name, self._world.stage(c.name)) for c in self._world.card.cameras]
-            for name, renderer in staged:
+            # Policies decide when the card's first camera arrives: it comes last, so that the others are there by then.
+            for name, renderer in reversed(staged):
                 self._callbacks.on_image(name, stamp, renderer.render())
             self._frame_due.clear()
         self._world.close()

@@ -1,0 +1,58 @@
+"""Runs a node in its process: from parameters to a clean end."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+POLL_S = 0.1
+"""Longest time until a signal is noticed [s]."""
+
+
+def run_node(make: Callable[[threading.Event], Node], name: str, mistakes: tuple[type[Exception], ...]) -> int:
+    """Makes a node, spins it until SIGINT, SIGTERM or the event that it was given, closes it. Returns the exit code.
+
+    rclpy's own signal handlers are left out: they close the context under callbacks that are still publishing.
+
+    Args:
+        make: Makes the node. Setting the event ends it; then an attribute ``failure`` that is not None makes the code 1.
+        name: For the line that tells a mistake of the user.
+        mistakes: Exceptions of ``make`` that are the user's: told in one line, exit code 1.
+    """
+    try:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # arguments after --ros-args that cannot be read
+        return _complain(name, error)
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    node = None
+    try:
+        node = make(ended)
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        while not ended.is_set():
+            executor.spin_once(timeout_sec=POLL_S)
+    except mistakes as error:
+        return _complain(name, error)
+    finally:
+        if node is not None:
+            close = getattr(node, "close", None)
+            if close is not None:
+                close()
+            node.destroy_node()
+        rclpy.try_shutdown()
+    failure = getattr(node, "failure", None)
+    return 0 if failure is None else _complain(name, failure)
+
+
+def _complain(name: str, error: object) -> int:
+    print(f"{name}: error: {'; '.join(str(error).splitlines())}", file=sys.stderr)
+    return 1

@@ -2,8 +2,8 @@
 
 import os
 import signal
-import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -155,10 +155,11 @@ def test_ctrl_c_ends_everything_with_code_0_and_leaves_no_process(graph, client)
 
 
 def _children(graph):
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(graph._process.pid)], capture_output=True, text=True, check=True
-    )
-    return [int(pid) for pid in listed.stdout.split()]
+    pid = graph._process.pid
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,7 @@ def test_grounding_without_known_points_is_nothing():
     look = torch.full((2, 2, 2, 784), 1 / 784, requires_grad=True)
     loss = grounding_loss(look, torch.full((2, 2, 2, 2), float("nan")))
     loss.backward()
-    assert float(loss) == 0.0 and not look.grad.abs().any()
+    assert loss.item() == 0.0 and not look.grad.abs().any()
 
 
 def test_light_keeps_the_order_of_channels_of_a_colour():

@@ -13,7 +13,7 @@ from vla_contract.card import InterfaceCard
 from vla_contract.ros.qos import SENSOR
 from vla_contract.ros.stamps import stamp_to_ns
 from vla_eval.film import FRAME_RATE, Take
-from vla_eval.graph_client import GraphClient, Heard
+from vla_eval.graph_client import GraphClient, GraphError, Heard
 from vla_eval.graph_process import GraphProcess
 from vla_msgs.action import RunTask
 
@@ -115,7 +115,7 @@ def _wait_ready(graph: GraphProcess, client: GraphClient, timeout: float = 90.0)
         try:
             client.wait_ready(timeout=1.0)
             return
-        except Exception:
+        except GraphError:
             waited += 1.0
             if waited >= timeout:
                 raise

@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 from eval_paths import CARD
 
+from vla_contract.card import CardError
 from vla_contract.demonstration import Demonstration
 from vla_contract.report import Phase, Verdict
 from vla_eval.cell import Cell
 from vla_eval.demos import DemosRequest, Recorder, record_all
-from vla_eval.evaluation import EXPERT, EvalRequest, Evaluator, summarise
+from vla_eval.evaluation import EXPERT, EvalRequest, Evaluator, evaluate, summarise
 from vla_eval.expert_policy import Disturbance, ExpertPolicy
 from vla_eval.latency import LatencyModel
 from vla_eval.lockstep import LockstepRunner
+from vla_policy_node.errors import CheckpointError
 
 
 @pytest.fixture(scope="module")
@@ -154,3 +156,12 @@ def test_recording_goes_on_where_it_was_interrupted(card, tmp_path):
     counts = record_all(DemosRequest(str(CARD), "pick", (60, 61), tmp_path), jobs=1, command="vla demos")
     assert (counts["recorded"], counts["already_there"]) == (1, 1)
     assert (tmp_path / "episode_0000060.npz").stat().st_mtime_ns == before
+
+
+def test_mistakes_are_told_before_processes_are_started(tmp_path):
+    wrong = tmp_path / "weights.safetensors"
+    wrong.write_text("not weights")
+    with pytest.raises(CheckpointError, match="not a safetensors file"):
+        evaluate(EvalRequest(str(CARD), str(wrong), "pick", (1,)), jobs=1)
+    with pytest.raises(CardError, match="weights.safetensors"):
+        evaluate(EvalRequest(str(wrong), EXPERT, "pick", (1,)), jobs=1)

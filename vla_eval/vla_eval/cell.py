@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vla_contract.card import InterfaceCard
+from vla_contract.card import InterfaceCard, load_card
 from vla_controller.controller import ChunkController
 from vla_motion.model import RobotModel
 from vla_policy_node.policy import Policy
@@ -41,3 +41,18 @@ class Cell:
         from vla_policy_node.checkpoint import load_checkpoint
 
         return load_checkpoint(checkpoint, self.card)
+
+
+def check_inputs(card_path: str, checkpoint: str | None) -> InterfaceCard:
+    """Look at what the user gave before processes are started on it, so that a mistake is told once and in words.
+
+    Raises:
+        CardError, WorldError, CheckpointError: What is wrong with the card, or the checkpoint, or between them.
+    """
+    card = load_card(card_path)
+    SimWorld(card).close()
+    if checkpoint is not None:
+        from vla_policy_node.checkpoint import check_contract, read_checkpoint
+
+        check_contract(read_checkpoint(checkpoint), card)
+    return card

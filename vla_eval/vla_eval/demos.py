@@ -14,7 +14,7 @@ from tqdm import tqdm
 from vla_contract.card import InterfaceCard, load_card
 from vla_contract.demonstration import DatasetInfo, Demonstration
 from vla_contract.observation import VLAObservation
-from vla_eval.cell import Cell
+from vla_eval.cell import Cell, check_inputs
 from vla_eval.expert_policy import Disturbance, ExpertPolicy
 from vla_eval.latency import LatencyModel
 from vla_eval.lockstep import LockstepRunner, TrialResult
@@ -168,7 +168,7 @@ def _record(seed: int) -> TrialResult:
 
 def record_all(request: DemosRequest, *, jobs: int, command: str) -> dict:
     """Record what is missing, in parallel, with a progress bar. Returns counts of this call."""
-    card = load_card(request.card_path)
+    card = check_inputs(request.card_path, request.checkpoint)
     dataset_info(card, command).save(request.out)
     missing = [seed for seed in request.seeds if not episode_path(request.out, seed).exists()]
     results: list[TrialResult] = []

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from tqdm import tqdm
 
 from vla_contract.card import load_card
-from vla_eval.cell import Cell
+from vla_eval.cell import Cell, check_inputs
 from vla_eval.expert_policy import ExpertPolicy
 from vla_eval.latency import LatencyModel
 from vla_eval.lockstep import LockstepRunner, TrialResult
@@ -90,6 +90,7 @@ def evaluate(request: EvalRequest, *, jobs: int, on_result: Callable[[TrialResul
     Returns:
         `trials`, `successes`, `rate`, `interval`, the share of steps that the controller clamped, timing, and a row a trial.
     """
+    check_inputs(request.card_path, None if request.checkpoint == EXPERT else request.checkpoint)
     results: list[TrialResult] = []
     busy = 0.0
     context = multiprocessing.get_context("spawn")

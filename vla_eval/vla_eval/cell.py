@@ -20,9 +20,11 @@ class Cell:
     """
 
     def __init__(self, card: InterfaceCard, *, rule: str | None = None) -> None:
+        if rule is not None:  # controller and joint trajectory controller have to agree on it
+            card = card.model_copy(update={"arms": [a.model_copy(update={"replacement_rule": rule}) for a in card.arms]})
         arm = card.arms[0]
         self.card = card
-        self.world = SimWorld(card, rule=rule)
+        self.world = SimWorld(card)
         self.model = RobotModel.from_mjcf(
             robot_mjcf(), joints=list(arm.joints), tool_frame=arm.tool_frame, base_frame=arm.base_frame
         )

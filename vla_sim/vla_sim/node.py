@@ -64,6 +64,10 @@ class SimNode(Node):
         arm = card.arms[0]
         for topic in (arm.trajectory_topic, arm.gripper.topic):
             self.create_subscription(JointTrajectoryMsg, topic, lambda m, t=topic: self._on_trajectory(t, m), RELIABLE)
+        if rule not in (None, arm.replacement_rule):
+            self.get_logger().warning(
+                f"rule '{rule}' is not the card's '{arm.replacement_rule}', which the controller goes on writing for"
+            )
         self.create_service(Reset, "vla_sim/reset", self._on_reset)
         self.create_timer(0.05, self._publish_task_state)
         self._server.start()

@@ -144,8 +144,9 @@ def test_open_loop_limit_ends_the_motion_early(rig):
     report = rig.reports[0]
     cut = [c.step for c in report.clamps if c.limit == "open_loop"]
     assert cut == list(range(7, 16))  # from rest: step i is due 20 ms + (i + 1) * 100 ms after now
-    np.testing.assert_array_equal(report.planned_actions[7:, :6], 0.0)
-    rig.run(720)
+    np.testing.assert_allclose(report.planned_actions[7, :3], [0.008, 0.0, 0.0], atol=1e-12)  # 80 ms of it are left
+    np.testing.assert_array_equal(report.planned_actions[8:, :6], 0.0)
+    rig.run(820)
     assert rig.output.status == "BRAKING"
     rig.run(500)
     assert rig.output.status == "IDLE"

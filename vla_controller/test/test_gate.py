@@ -67,13 +67,6 @@ def test_horizon_beyond_the_cards(rig):
     assert rig.reports[-1].verdict is Verdict.SHAPE and "17" in rig.reports[-1].message
 
 
-def test_supported_by_the_card_but_not_yet_here():
-    rig = Rig(make_card("EE_POSE"))
-    rig.send(straight())
-    assert rig.reports[-1].verdict is Verdict.SPACE
-    assert "EE_DELTA, JOINT_POSITION" in rig.reports[-1].message
-
-
 def test_every_step_past_while_moving(rig):
     rig.send(straight())
     rig.run(400)

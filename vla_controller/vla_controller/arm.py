@@ -10,16 +10,54 @@ from vla_contract.action_space import ActionSpace
 from vla_contract.card import InterfaceCard
 from vla_contract.report import Clamp
 from vla_motion import rotation
-from vla_motion.action_conversion import poses_to_ee_delta
-from vla_motion.kinematics import inverse
+from vla_motion.action_conversion import (
+    Anchors,
+    Targets,
+    actions_from_targets,
+    ee_delta_targets,
+    targets_from_actions,
+)
+from vla_motion.collision import CollisionModel
 from vla_motion.model import RobotModel
 
-from .anchor import Schedule, box_inside, clamped_deltas, keep_inside
+from .anchor import Schedule
 from .effort import Effort
+from .kernels import follow
 from .limits import Limits
 
-_IK_ITERATIONS = 6
-_WANDER = 0.04  # [rad]
+_AXES = "xyz"
+_LARGEST = 1e6  # beyond any arm in any unit, and far from where squares overflow
+_MOST_CLAMPS = 16  # a step
+_DELTAS = (ActionSpace.EE_DELTA, ActionSpace.JOINT_DELTA)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a chunk asks of one arm, before any limit.
+
+    actions (H, n): its columns. targets: what they mean, absolute, for all steps. by_steps: steps go on from the one
+    before (delta spaces, unless targets were blended). anchors: what the actions count from. q_before (J,): commanded one
+    period before the first planned step is due; q_running (K, J): by the motion under way when the planned steps
+    are due. From there inverse kinematics has the shortest way, as chunks mostly repeat each other.
+    """
+
+    space: ActionSpace
+    actions: np.ndarray
+    targets: Targets
+    by_steps: bool
+    anchors: Anchors
+    schedule: Schedule
+    q_before: np.ndarray
+    q_running: np.ndarray
+
+    @property
+    def anchor(self) -> tuple[float, ...]:
+        """As in ChunkReport: what the chunk counts from, or where the arm was commanded to be at the observation."""
+        relative = self.space in (ActionSpace.JOINT_RELATIVE, ActionSpace.EE_RELATIVE)
+        if not self.space.is_cartesian:
+            return tuple(map(float, self.anchors.q_observed if relative else self.anchors.q_commanded))
+        T = self.anchors.T_observed if relative else self.anchors.T_commanded
+        return tuple(map(float, (*T[:3, 3], *rotation.quaternion_from_rotation(T[:3, :3]))))
 
 
 @dataclass(frozen=True)
@@ -27,17 +65,19 @@ class Wanted:
     """What one arm is to do for one chunk, after clamping.
 
     q (K, J) [rad]: positions for the planned steps. actions (H, n): the chunk's own columns as they are planned;
-    skipped steps as asked, steps beyond the open-loop limit at rest. anchor: as in ChunkReport.
+    skipped steps as asked, steps beyond the open-loop limit at rest.
     """
 
     q: np.ndarray
     actions: np.ndarray
-    anchor: tuple[float, ...]
     clamps: list[Clamp]
 
 
 class Arm:
-    """Card entry, model, limits and place of one arm: ``joints`` in the cell's joint vector, ``columns`` in chunks."""
+    """Card entry, model, limits and place of one arm: ``joints`` in the cell's joint vector, ``columns`` in chunks.
+
+    collision: None where the card asks for none. Raises ValueError where model and card do not fit together.
+    """
 
     def __init__(self, card: InterfaceCard, index: int, model: RobotModel) -> None:
         self.card = card.arms[index]
@@ -48,130 +88,127 @@ class Arm:
             )
         self.model = model
         self.limits = Limits.from_card(self.card.limits, model)
+        self.collision = _collision_model(card, index, model)
         self.home = np.array(self.card.home, dtype=np.float64)
         start = sum(len(arm.joints) for arm in card.arms[:index])
         self.joints = slice(start, start + len(self.card.joints))
         self.columns = card.arm_columns(self.card.name)
         self.gripper_column = card.gripper_column(self.card.name)
 
-    def wanted(
+    def request(
         self,
         space: ActionSpace,
         actions: np.ndarray,
-        period: float,
         schedule: Schedule,
-        q_anchor: np.ndarray,
+        q_commanded: np.ndarray,
+        q_observed: np.ndarray | None,
         q_before: np.ndarray,
         q_running: np.ndarray,
-        effort: Effort,
-    ) -> Wanted:
-        """Clamped joint positions for the steps planned.
+    ) -> Request:
+        """actions (H, n): this arm's columns. q_commanded, q_observed (J,): at the observation; the latter for relative
+        actions only."""
+        actions = np.clip(actions, -_LARGEST, _LARGEST)
+        cartesian = space.is_cartesian
+        anchors = Anchors(
+            T_commanded=self.model.forward(q_commanded).copy() if cartesian else None,
+            q_commanded=q_commanded,
+            T_observed=self.model.forward(q_observed).copy() if cartesian and q_observed is not None else None,
+            q_observed=q_observed,
+        )
+        targets = targets_from_actions(space, actions, anchors)
+        return Request(space, actions, targets, space in _DELTAS, anchors, schedule, q_before, q_running)
 
-        actions (H, n): this arm's columns. period [s]. q_anchor (J,): commanded at the observation; q_before (J,):
-        commanded one period before the first planned step is due; q_running (K, J): by the motion under way when the
-        planned steps are due. From there inverse kinematics has the shortest way, as chunks mostly repeat each other.
-        """
-        if space is ActionSpace.EE_DELTA:
-            return self._wanted_deltas(actions, period, schedule, q_anchor, q_before, q_running, effort)
-        return self._wanted_joints(actions, period, schedule, q_anchor, q_before, effort)
-
-    def _wanted_deltas(self, actions, period, schedule, q_anchor, q_before, q_running, effort) -> Wanted:
-        first, last = schedule.first, schedule.last
-        limits = self.limits
-        options = {"inset": effort.inset, "share": effort.share}
-        T_anchor = self.model.forward(q_anchor)
-        before = T_anchor
-        if first:  # executed by earlier chunks, as far as limits let them
-            before = clamped_deltas(T_anchor, actions[:first], period, limits, **options)[0][-1]
-        T, clamps = clamped_deltas(before, actions[first:last], period, limits, first_step=first, **options)
-        lower, upper = self._range(q_before, effort.joint_margin)
-        q = np.empty((last - first, len(q_anchor)))
-        previous = q_before
-        moves = np.diff(q_running, axis=0, prepend=q_before[None])
-        for k in range(len(q)):
-            found = inverse(
-                self.model, T[k], previous + moves[k],
-                lower=lower, upper=upper, posture=self._posture(previous), max_iterations=_IK_ITERATIONS,
+    def wanted(self, request: Request, effort: Effort) -> Wanted:
+        """Joint positions for the steps planned, within the limits that a step by itself can break."""
+        schedule, limits = request.schedule, self.limits
+        planned = schedule.planned
+        count = planned.stop - planned.start
+        period = schedule.period_ns * 1e-9
+        step_seconds = np.array([effort.share * limits.tool_speed, effort.share * limits.tool_angular_speed]) * period
+        box_lower, box_upper = limits.box_inside(effort.inset)
+        lower, upper = self._range(request.q_before, effort.joint_margin)
+        allowed = effort.share * limits.velocity * period
+        q = np.empty((count, len(limits.lower)))
+        noted = np.empty((_MOST_CLAMPS * count + 16, 3))
+        last_share = schedule.partial if schedule.partial > 0.0 else 1.0
+        if request.space.is_cartesian:
+            before = self.model.forward(request.q_before).copy()
+            if request.by_steps:
+                before = request.anchors.T_commanded
+                if planned.start:  # executed by earlier chunks, as far as limits let them
+                    skipped = np.ascontiguousarray(request.actions[: planned.start])
+                    anchor, before = before, np.empty((4, 4))
+                    follow.skip_deltas(anchor, skipped, *step_seconds, box_lower, box_upper, before)
+            T = np.empty((count, 4, 4))
+            moves = np.diff(request.q_running, axis=0, prepend=request.q_before[None])
+            clamps = follow.follow_poses(
+                *self.model.chain, np.ascontiguousarray(before), request.q_before, moves,
+                np.ascontiguousarray(request.targets.T[planned]), np.ascontiguousarray(request.actions[planned]),
+                request.by_steps, last_share, *step_seconds, box_lower, box_upper, lower, upper, self.home, allowed,
+                planned.start, q, T, noted,
             )  # fmt: skip
-            q[k], limited = self._slowed(found.q, previous, period, effort, first + k)
-            if not found.converged:
-                limited.append(Clamp(first + k, "reach", found.position_error))
-            if limited:
-                clamps = [c for c in clamps if c.step <= first + k] + limited
-                T[k] = self.model.forward(q[k])
-                T[k + 1 :], more = clamped_deltas(
-                    T[k], actions[first + k + 1 : last], period, limits, first_step=first + k + 1, **options
-                )
-                clamps += more
-            previous = q[k]
-        planned = np.array(actions)
-        planned[first:last] = poses_to_ee_delta(before, T)
-        planned[last:] = 0.0
-        anchor = (*T_anchor[:3, 3], *rotation.quaternion_from_rotation(T_anchor[:3, :3]))
-        return Wanted(q, planned, tuple(map(float, anchor)), clamps)
+            return Wanted(q, self._planned(request, T, before), self._clamps(noted[:clamps], period))
+        values = request.actions if request.by_steps else request.targets.q
+        clamps = follow.follow_joints(
+            *self.model.chain, request.q_before, np.ascontiguousarray(values[planned]), request.by_steps, last_share,
+            step_seconds[0], box_lower, box_upper, lower, upper, allowed, planned.start, q, noted,
+        )  # fmt: skip
+        return Wanted(q, self._planned(request, q, request.q_before), self._clamps(noted[:clamps], period))
 
-    def _wanted_joints(self, actions, period, schedule, q_anchor, q_before, effort) -> Wanted:
-        first, last = schedule.first, schedule.last
-        lower, upper = self._range(q_before, effort.joint_margin)
-        box_lower, box_upper = box_inside(self.limits, effort.inset)
-        clamps: list[Clamp] = []
-        q = np.clip(actions[first:last], lower, upper)
-        for k, joint in zip(*np.nonzero(q != actions[first:last])):
-            amount = abs(float(actions[first + k, joint] - q[k, joint]))
-            clamps.append(Clamp(first + int(k), f"position {self.model.joints[joint]}", amount))
-        previous = q_before
-        start = self.model.forward(q_before)[:3, 3]
-        box_lower, box_upper = np.minimum(box_lower, start), np.maximum(box_upper, start)
-        for k in range(len(q)):
-            T = self.model.forward(q[k])
-            position, outside = keep_inside(T[:3, 3], box_lower, box_upper)
-            if outside:
-                clamps += [Clamp(first + k, f"workspace {axis}", amount) for axis, amount in outside]
-                inside = rotation.pose(position, T[:3, :3])
-                found = inverse(
-                    self.model, inside, previous, lower=lower, upper=upper, posture=q[k], max_iterations=_IK_ITERATIONS
-                )
-                q[k] = found.q if found.converged else previous
-            q[k], limited = self._slowed(q[k], previous, period, effort, first + k)
-            clamps += limited
-            previous = q[k]
-        planned = np.array(actions)
-        planned[first:last] = q
-        planned[last:] = q[-1] if len(q) else q_before
-        return Wanted(q, planned, tuple(map(float, q_anchor)), clamps)
-
-    def scaled(self, space: ActionSpace, wanted: Wanted, q: np.ndarray, schedule: Schedule) -> Wanted:
+    def scaled(self, request: Request, wanted: Wanted, q: np.ndarray) -> Wanted:
         """The same with other joint positions q (K, J); the planned actions follow them."""
-        first, last = schedule.first, schedule.last
-        planned = wanted.actions.copy()
-        if space is not ActionSpace.EE_DELTA:
-            planned[first:last] = q
-            planned[last:] = q[-1]
-        else:
-            T_anchor = rotation.pose(np.array(wanted.anchor[:3]), rotation.rotation_from_quaternion(wanted.anchor[3:]))
-            T = self.model.forward_batch(q)
-            skipped = planned[:first]
-            before = rotation.compose_left(T_anchor, np.zeros(6))
-            for delta in skipped:
-                before = rotation.compose_left(before, delta)
-            planned[first:last] = poses_to_ee_delta(before, T)
-        return Wanted(q, planned, wanted.anchor, wanted.clamps)
+        if not request.space.is_cartesian:
+            return Wanted(q, self._planned(request, q, request.q_before), wanted.clamps)
+        first = request.schedule.first
+        before = self.model.forward(request.q_before)
+        if request.by_steps:
+            T = ee_delta_targets(request.anchors.T_commanded, request.actions[:first])
+            before = T[-1] if first else request.anchors.T_commanded
+        return Wanted(q, self._planned(request, self.model.forward_batch(q), before), wanted.clamps)
 
-    def _posture(self, q: np.ndarray) -> np.ndarray:
-        """Toward home, but no farther than a redundant arm may wander in one step without haste."""
-        return q + np.clip(self.home - q, -_WANDER, _WANDER)
+    def _planned(self, request: Request, done: np.ndarray, before: np.ndarray) -> np.ndarray:
+        """The chunk's columns (H, n) with what is planned: done (K, 4, 4) or (K, J), after ``before``."""
+        planned = request.schedule.planned
+        actions = np.array(request.actions)
+        space, anchors, none = request.space, request.anchors, np.empty((len(done), 0))
+        if space is ActionSpace.EE_DELTA:
+            anchors = Anchors(T_commanded=before)
+        elif space is ActionSpace.JOINT_DELTA:
+            anchors = Anchors(q_commanded=before)
+        targets = Targets(done, None, none) if space.is_cartesian else Targets(None, done, none)
+        actions[planned] = actions_from_targets(space, targets, anchors)
+        actions[planned.stop :] = 0.0 if space in _DELTAS else actions[planned.stop - 1]
+        return actions
+
+    def _clamps(self, noted: np.ndarray, period: float) -> list[Clamp]:
+        clamps = []
+        for step, code, amount in noted.tolist():
+            code = int(code)
+            if code < 3:
+                name = f"workspace {_AXES[code]}"
+            elif code == follow.TOOL_SPEED:
+                name, amount = "tool_speed", amount / period
+            elif code == follow.TOOL_ANGULAR_SPEED:
+                name, amount = "tool_angular_speed", amount / period
+            elif code == follow.REACH:
+                name = "reach"
+            elif code >= follow.VELOCITY:
+                name, amount = f"velocity {self.model.joints[code - follow.VELOCITY]}", amount / period
+            else:
+                name = f"position {self.model.joints[code - follow.POSITION]}"
+            clamps.append(Clamp(int(step), name, amount))
+        return clamps
 
     def _range(self, q_before: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
         """Joint range, ``margin`` [rad] inside the limits, but never excluding where the arm is."""
         margin = np.minimum(margin, 0.45 * (self.limits.upper - self.limits.lower))
         return np.minimum(self.limits.lower + margin, q_before), np.maximum(self.limits.upper - margin, q_before)
 
-    def _slowed(self, q, previous, period, effort, step) -> tuple[np.ndarray, list[Clamp]]:
-        """q, or a point on the way to it that is reached below the joints' speeds."""
-        allowed = effort.share * self.limits.velocity * period
-        ratio = np.abs(q - previous) / allowed
-        joint = int(np.argmax(ratio))
-        if ratio[joint] <= 1.0:
-            return q, []
-        speed = float(abs(q[joint] - previous[joint]) - allowed[joint]) / period
-        return previous + (q - previous) / ratio[joint], [Clamp(step, f"velocity {self.model.joints[joint]}", speed)]
+
+def _collision_model(card: InterfaceCard, index: int, model: RobotModel) -> CollisionModel | None:
+    wish = card.arms[index].limits.collision
+    if not wish.self_collision and wish.table_height is None:
+        return None
+    return CollisionModel.from_description(
+        model.source, model, self_collision=wish.self_collision, table_height=wish.table_height
+    )

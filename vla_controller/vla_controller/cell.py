@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from vla_motion.trajectory import JointTrajectory
 
-from .anchor import Schedule
 from .arm import Arm
 from .braking import Segment, brake, rest_to_rest_duration
 from .joint_states import JointStates
 from .limits import check_curve
-from .timeline import Timeline
+from .timeline import CLOSEST_KNOTS_NS, Timeline
 
 _DISPLACED = 0.02  # [rad] more than an arm sags
 _SETTLED_NS = 300_000_000
-_BRAKE_MARGIN_NS = 10_000_000
 _BRAKE_CANDIDATES = 8
+# Under the splice rule the last stretch of the old motion before a splice is one control period shorter than planned
+_SPLICE_CLOSEST_NS = 40_000_000
 _HOME_SHARE = 0.25
 _HOME_SHORTEST = 0.5  # [s]
 
@@ -31,7 +30,7 @@ class Cell:
     that part is a stop.
     """
 
-    def __init__(self, arms: Sequence[Arm], margin_ns: int) -> None:
+    def __init__(self, arms: Sequence[Arm], margin_ns: int, brake_margin_ns: int) -> None:
         self.arms = list(arms)
         self.joint_names = tuple(joint for arm in arms for joint in arm.card.joints)
         self.tolerance = np.concatenate(
@@ -41,7 +40,9 @@ class Cell:
         self.splice_ns = 0
         self.braking = False
         self._margin_ns = margin_ns
-        self._brake_margin_ns = min(margin_ns, _BRAKE_MARGIN_NS)
+        self._brake_margin_ns = min(margin_ns, brake_margin_ns)
+        splice = any(arm.card.replacement_rule == "splice" for arm in arms)
+        self._closest_ns = _SPLICE_CLOSEST_NS if splice else CLOSEST_KNOTS_NS
         self._acceleration = np.concatenate([arm.limits.acceleration for arm in arms])
         self._jerk = np.concatenate([arm.limits.jerk for arm in arms])
 
@@ -63,9 +64,9 @@ class Cell:
         """As before the first command."""
         self.timeline = None
 
-    def clear_of_knots(self, schedule: Schedule) -> Schedule:
-        """The schedule with a splice that leaves no tiny segment behind it."""
-        return replace(schedule, splice_ns=self.timeline.splice_instant(schedule.splice_ns))
+    def splice_instant(self, t_ns: int) -> int:
+        """The first instant from t_ns on at which a new motion may take over."""
+        return self.timeline.splice_instant(t_ns, self._closest_ns)
 
     def splice(
         self, now_ns: int, splice_ns: int, times_ns: np.ndarray, q: np.ndarray, v: np.ndarray, a: np.ndarray
@@ -76,12 +77,13 @@ class Cell:
         self.braking = False
 
     def brake(self, now_ns: int) -> bool:
-        """Takes the shortest way to rest within the limits; False where standing or the motion ends as soon anyway."""
+        """Takes the shortest way to rest within the limits; False where there is none, and the motion goes on to its own
+        end, or where the arm stands or that end comes as soon."""
         if not self.moving(now_ns):
             return False
         splice_ns = self.timeline.splice_instant(now_ns + self._brake_margin_ns)
         stop = self._stop_from(splice_ns)
-        if splice_ns + stop.duration_ns >= self.timeline.end_ns:
+        if stop is None or splice_ns + stop.duration_ns >= self.timeline.end_ns:
             return False
         rest = stop.q_end[None]
         times = np.array([splice_ns + stop.duration_ns], dtype=np.int64)
@@ -89,14 +91,15 @@ class Cell:
         self.braking = True
         return True
 
-    def _stop_from(self, splice_ns: int) -> Segment:
-        """The first of the stops within acceleration and jerk that keeps to all other limits, else the shortest."""
+    def _stop_from(self, splice_ns: int) -> Segment | None:
+        """The shortest of the stops within acceleration and jerk that keeps to all other limits."""
         state = self.timeline.sample(splice_ns)
         stops = brake(*state, self._acceleration, self._jerk)
-        for stop in stops[:_BRAKE_CANDIDATES]:
+        longer = stops[_BRAKE_CANDIDATES :: max(1, len(stops) // _BRAKE_CANDIDATES)]
+        for stop in stops[:_BRAKE_CANDIDATES] + longer:
             if self._problem(splice_ns, state, stop) is None:
                 return stop
-        return stops[0]
+        return None
 
     def go_home(self, now_ns: int) -> str | None:
         """Stops, then moves all joints together to the card's home. Returns why not, where that is not possible."""
@@ -106,6 +109,8 @@ class Cell:
         start_ns, start = splice_ns, state[0]
         if splice_ns < self.timeline.end_ns:
             stop = self._stop_from(splice_ns)
+            if stop is None:
+                return "there is no stop within the limits before the motion under way ends"
             start_ns, start = splice_ns + stop.duration_ns, stop.q_end
             knots.append((start_ns, start))
         home = np.concatenate([arm.home for arm in self.arms])
@@ -141,7 +146,7 @@ class Cell:
         q, v, a = np.stack([state[0], end.q_end]), *(np.stack([x, np.zeros_like(x)]) for x in state[1:])
         for arm in self.arms:
             J = arm.joints
-            problem = check_curve(arm.limits, arm.model, times, q[:, J], v[:, J], a[:, J], samples=64)
+            problem = check_curve(arm.limits, arm.model, times, q[:, J], v[:, J], a[:, J], arm.collision)
             if problem is not None:
                 return problem
         return None

@@ -11,11 +11,11 @@ from vla_contract.chunk import ActionChunk
 from vla_contract.report import Clamp
 
 from .anchor import Schedule
-from .arm import Arm, Wanted
+from .arm import Arm, Request, Wanted
 from .braking import brake
 from .effort import Effort
 from .limits import Violation, check_curve
-from .planner import smooth
+from .planner import smooth, smooth_within_limits
 from .timeline import Timeline
 
 _BRAKE_KNOTS = 4
@@ -41,55 +41,67 @@ class ChunkPlan:
     attempts: int
 
 
+def make_requests(arms: Sequence[Arm], timeline: Timeline, chunk: ActionChunk, schedule: Schedule) -> list[Request]:
+    """What the chunk asks of each arm, absolute."""
+    if schedule.at_rest:
+        q_commanded = q_before = timeline.sample(schedule.splice_ns)[0]
+    else:
+        q_commanded = timeline.sample(chunk.stamp_ns)[0]
+        q_before = timeline.sample(int(schedule.due_ns[schedule.first]) - schedule.period_ns)[0]
+    q_running = timeline.sample(schedule.knots_ns)[0]
+    observed = chunk.reference_positions if chunk.action_space.is_relative else None
+    return [
+        arm.request(
+            chunk.action_space, chunk.actions[:, arm.columns], schedule, q_commanded[arm.joints],
+            None if observed is None else observed[arm.joints], q_before[arm.joints], q_running[:, arm.joints],
+        )
+        for arm in arms
+    ]  # fmt: skip
+
+
 def plan_chunk(
-    arms: Sequence[Arm], timeline: Timeline, chunk: ActionChunk, schedule: Schedule
+    arms: Sequence[Arm], requests: Sequence[Request], timeline: Timeline, chunk: ActionChunk, schedule: Schedule
 ) -> ChunkPlan | Violation:
-    """Follows the chunk as closely as the limits allow, from the motion under way to rest.
+    """Follows the requests as closely as the limits allow, from the motion under way to rest.
 
     Returns the last violation where no curve within the limits was found.
     """
     start = timeline.sample(schedule.splice_ns)
-    period = chunk.step_period_ns * 1e-9
-    if schedule.at_rest:
-        q_anchor = q_before = start[0]
-    else:
-        q_anchor = timeline.sample(chunk.stamp_ns)[0]
-        q_before = timeline.sample(int(schedule.due_ns[schedule.first]) - chunk.step_period_ns)[0]
-    q_running = timeline.sample(schedule.due_ns[schedule.first : schedule.last])[0]
-    planned = schedule.last - schedule.first
-    effort = Effort.full(planned, period)
+    knots = schedule.knots_ns
+    effort = Effort.full(len(knots), schedule.period_ns * 1e-9)
     wanted: list[Wanted] = []
     shaped_by = None
     reasons: list[Violation] = []
+    first_try: np.ndarray | None = None
+    limits = [
+        np.concatenate([getattr(arm.limits, name) for arm in arms]) for name in ("velocity", "acceleration", "jerk")
+    ]
     for attempt in range(1, _ATTEMPTS + 1):
         if shaped_by != (effort.inset, effort.joint_margin, effort.share):
             shaped_by = (effort.inset, effort.joint_margin, effort.share)
-            wanted = [
-                arm.wanted(
-                    chunk.action_space, chunk.actions[:, arm.columns], period, schedule, q_anchor[arm.joints],
-                    q_before[arm.joints], q_running[:, arm.joints], effort,
-                )
-                for arm in arms
-            ]  # fmt: skip
-        shaped = wanted if effort.scale == 1.0 else _scaled(arms, chunk, schedule, wanted, start, effort.scale)
-        times = np.concatenate([schedule.due_ns[schedule.first : schedule.last], _brake_times(schedule, effort)])
-        intervals = tuple(np.diff(times, prepend=schedule.splice_ns).tolist())
-        q, v, a = smooth(start, intervals, np.hstack([w.q for w in shaped]), effort.weights)
-        if not reasons:
-            first_try = q[:planned]
+            wanted = [arm.wanted(request, effort) for arm, request in zip(arms, requests)]
+        shaped = wanted if effort.scale == 1.0 else _scaled(arms, requests, wanted, schedule, start, effort.scale)
+        times = np.concatenate([knots, _brake_times(knots, effort)])
+        intervals, through = np.diff(times, prepend=schedule.splice_ns), np.hstack([w.q for w in shaped])
+        q, v, a, rounds = smooth_within_limits(start, intervals, through, effort.weights, *limits)
+        if rounds and first_try is None:
+            first_try = smooth(start, intervals, through, effort.weights)[0][: len(knots)]
+            if reason := _check(arms, schedule.splice_ns, start, times, *smooth(start, intervals, through, effort.weights)):
+                reasons.append(reason)
+        elif first_try is None:
+            first_try = q[: len(knots)]
         violation = _check(arms, schedule.splice_ns, start, times, q, v, a)
         if violation is None:
             clamps = [clamp for w in shaped for clamp in w.clamps]
             if reasons:
-                clamps += _altered(schedule, q[:planned] - first_try, reasons, clamps)
+                clamps += _altered(schedule, q[: len(knots)] - first_try, reasons, clamps)
             clamps += [
                 Clamp(step, "open_loop", float(schedule.due_ns[step] - schedule.deadline_ns) * 1e-9)
                 for step in range(schedule.last, chunk.horizon)
             ]
-            return ChunkPlan(
-                times, q, v, a, _columns(arms, chunk, shaped), tuple(x for w in shaped for x in w.anchor),
-                tuple(sorted(clamps, key=lambda c: c.step)), attempt,
-            )  # fmt: skip
+            anchor = tuple(x for request in requests for x in request.anchor)
+            clamps = tuple(sorted(clamps, key=lambda c: c.step))
+            return ChunkPlan(times, q, v, a, _columns(arms, chunk, shaped), anchor, clamps, attempt)
         reasons.append(violation)
         softer = effort.yielding(violation)
         if softer is None:
@@ -98,9 +110,8 @@ def plan_chunk(
     return reasons[-1]
 
 
-def _brake_times(schedule: Schedule, effort: Effort) -> np.ndarray:
-    steps = np.arange(1, _BRAKE_KNOTS + 1, dtype=np.int64) * (effort.brake_ns // _BRAKE_KNOTS)
-    return schedule.due_ns[schedule.last - 1] + steps
+def _brake_times(knots: np.ndarray, effort: Effort) -> np.ndarray:
+    return knots[-1] + np.arange(1, _BRAKE_KNOTS + 1, dtype=np.int64) * (effort.brake_ns // _BRAKE_KNOTS)
 
 
 def _check(arms, splice_ns, start, times, q, v, a) -> Violation | None:
@@ -109,16 +120,16 @@ def _check(arms, splice_ns, start, times, q, v, a) -> Violation | None:
     q, v, a = (np.concatenate([s[None], x]) for s, x in zip(start, (q, v, a)))
     for arm in arms:
         J = arm.joints
-        violation = check_curve(arm.limits, arm.model, times, q[:, J], v[:, J], a[:, J])
+        violation = check_curve(arm.limits, arm.model, times, q[:, J], v[:, J], a[:, J], arm.collision)
         if violation is not None:
             return violation
     return None
 
 
-def _scaled(arms, chunk, schedule, wanted, start, scale) -> list[Wanted]:
+def _scaled(arms, requests, wanted, schedule, start, scale) -> list[Wanted]:
     """Targets drawn toward a plain stop from the present state."""
     scaled = []
-    for arm, wish in zip(arms, wanted):
+    for arm, request, wish in zip(arms, requests, wanted):
         q, v, a = (x[arm.joints] for x in start)
         stop = brake(q, v, a, arm.limits.acceleration, arm.limits.jerk)[0]
         ramp = Timeline(
@@ -127,8 +138,8 @@ def _scaled(arms, chunk, schedule, wanted, start, scale) -> list[Wanted]:
             np.stack([v, np.zeros_like(v)]),
             np.stack([a, np.zeros_like(a)]),
         )
-        stopping = ramp.sample(schedule.due_ns[schedule.first : schedule.last])[0]
-        scaled.append(arm.scaled(chunk.action_space, wish, stopping + scale * (wish.q - stopping), schedule))
+        stopping = ramp.sample(schedule.knots_ns)[0]
+        scaled.append(arm.scaled(request, wish, stopping + scale * (wish.q - stopping)))
     return scaled
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from .limits import Violation
 from .planner import smoothing_weight
 
-_CUTOFF = 20.0  # [rad/s]
+_CUTOFF = 30.0  # [rad/s]
 _LOOSEST = 5.0  # [rad/s]
 _ROUNDS = 8
 _LADDERS = {
@@ -19,6 +19,7 @@ _LADDERS = {
     "scale": (1.0, 0.7, 0.4, 0.15),
     "brake_ns": (400_000_000, 600_000_000, 800_000_000),
 }
+# which of them gives way to which kind of violation, before "scale"
 _ANSWERS = {
     "workspace": "inset",
     "position": "joint_margin",

@@ -7,12 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vla_contract.action_space import ActionSpace
 from vla_contract.card import InterfaceCard
 from vla_contract.chunk import ActionChunk
 from vla_contract.report import Verdict
 
-SUPPORTED = (ActionSpace.EE_DELTA, ActionSpace.JOINT_POSITION)
 _AHEAD_NS = 50_000_000
 _LATE_NS = 500_000_000  # a missing chunk may still arrive this long after the next one
 _RUNS_REMEMBERED = 256
@@ -60,11 +58,6 @@ class Gate:
             return Refusal(
                 Verdict.SPACE, f"action_space is {chunk.action_space.name}, the card's is {card.action_space.name}"
             )
-        if chunk.action_space not in SUPPORTED:
-            allowed = ", ".join(space.name for space in SUPPORTED)
-            return Refusal(
-                Verdict.SPACE, f"action_space {chunk.action_space.name} cannot be executed yet; {allowed} can"
-            )
         if chunk.names != self._names:
             how = "permuted" if sorted(chunk.names) == sorted(self._names) else "not the card's"
             return Refusal(
@@ -72,6 +65,10 @@ class Gate:
             )
         if chunk.horizon > card.action.horizon:
             return Refusal(Verdict.SHAPE, f"horizon is {chunk.horizon}, the card allows at most {card.action.horizon}")
+        if not 0 <= chunk.committed_steps <= chunk.horizon:
+            return Refusal(
+                Verdict.SHAPE, f"committed_steps is {chunk.committed_steps}, allowed is 0 to the horizon, {chunk.horizon}"
+            )
         if chunk.step_period_ns != card.step_period_ns:
             return Refusal(
                 Verdict.SHAPE,
@@ -85,6 +82,22 @@ class Gate:
             step, column = (int(i) for i in np.argwhere(~np.isfinite(chunk.actions))[0])
             value = chunk.actions[step, column]
             return Refusal(Verdict.NOT_FINITE, f"step {step}, {self._names[column]}: {value} is not a finite number")
+        return self._check_reference(chunk) if chunk.action_space.is_relative else None
+
+    def _check_reference(self, chunk: ActionChunk) -> Refusal | None:
+        joints = [joint for arm in self._card.arms for joint in arm.joints]
+        reference = chunk.reference_positions
+        if len(reference) != len(joints):
+            return Refusal(
+                Verdict.SHAPE,
+                f"reference_positions has {len(reference)} values; {chunk.action_space.name} needs the observed position "
+                f"of each of {', '.join(joints)}",
+            )
+        if not np.isfinite(reference).all():
+            joint = int(np.argmin(np.isfinite(reference)))
+            return Refusal(
+                Verdict.NOT_FINITE, f"reference_positions, {joints[joint]}: {reference[joint]} is not a finite number"
+            )
         return None
 
     def check_order(self, chunk: ActionChunk) -> Refusal | None:

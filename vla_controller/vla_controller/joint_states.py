@@ -7,16 +7,22 @@ from collections.abc import Sequence
 import numpy as np
 
 _REST_SPEED = 0.1  # [rad/s]
+_LEAP = 0.05  # [rad] beyond what the joint's speed explains
+_HASTE = 1.5  # times the joint's speed limit
+_SETTLED_NS = 50_000_000
 
 
 class JointStates:
     """The newest measured state of all joints, in the card's order.
 
-    joints: their names (J). stamp_ns: None before the first. positions, velocities (J,) [rad, rad/s].
+    joints: their names (J). stamp_ns: None before the first. positions, velocities (J,) [rad, rad/s]. leap: which
+    joint was last seen to jump farther than its speed limit (J,) [rad/s] explains, in words; None until then, and again
+    after ``settle``.
     """
 
-    def __init__(self, joints: Sequence[str]) -> None:
+    def __init__(self, joints: Sequence[str], speed_limit: np.ndarray) -> None:
         self.joints = tuple(joints)
+        self._speed_limit = speed_limit
         self.forget()
 
     def forget(self) -> None:
@@ -24,6 +30,8 @@ class JointStates:
         self.stamp_ns: int | None = None
         self.positions = np.zeros(len(self.joints))
         self.velocities = np.zeros(len(self.joints))
+        self.leap: str | None = None
+        self._leapt_ns = 0
 
     def update(
         self, stamp_ns: int, names: Sequence[str], positions: Sequence[float], velocities: Sequence[float] | None
@@ -47,8 +55,28 @@ class JointStates:
             v = self.velocities
         else:
             v = (q - self.positions) / ((stamp_ns - self.stamp_ns) * 1e-9)
+        self._watch(stamp_ns, q)
         self.stamp_ns, self.positions, self.velocities = stamp_ns, q, v
         return True
+
+    def _watch(self, stamp_ns: int, q: np.ndarray) -> None:
+        if self.stamp_ns is None:
+            return
+        elapsed = (stamp_ns - self.stamp_ns) * 1e-9
+        moved = np.abs(q - self.positions)
+        joint = int(np.argmax(moved - _HASTE * self._speed_limit * elapsed))
+        if moved[joint] > _LEAP + _HASTE * self._speed_limit[joint] * elapsed:
+            self.leap = f"{self.joints[joint]} jumped by {moved[joint]:.2f} rad in {elapsed * 1e3:.0f} ms"
+            self._leapt_ns = stamp_ns
+
+    @property
+    def settled(self) -> bool:
+        """No joint has jumped for 50 ms."""
+        return self.leap is None or self.stamp_ns - self._leapt_ns >= _SETTLED_NS
+
+    def settle(self) -> None:
+        """What jumped is where it is now."""
+        self.leap = None
 
     def age_ns(self, now_ns: int) -> int | None:
         """Age of the newest state; None before the first."""

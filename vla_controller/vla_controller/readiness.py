@@ -14,10 +14,10 @@ from .joint_states import JointStates
 
 @dataclass
 class Readiness:
-    """Conditions that keep the arm from moving. All are False in normal work.
+    """Conditions that keep the arm from moving. All are False, and speed_scaling is 1, in normal work.
 
     stopped: ``vla/stop`` is latched. desync: measured and commanded motion disagreed. clock_jumped: the clock was set
-    back, and the arm has not been seen at rest since.
+    back, and the arm has not been seen at rest since. speed_scaling: of the joint trajectory controller, as it says.
     """
 
     card: InterfaceCard
@@ -25,6 +25,7 @@ class Readiness:
     stopped: bool = False
     desync: bool = False
     clock_jumped: bool = False
+    speed_scaling: float = 1.0
 
     def is_stale(self, now_ns: int) -> bool:
         """Joint states have arrived, and have stopped arriving."""
@@ -57,6 +58,13 @@ class Readiness:
             return Refusal(Verdict.NO_STATE, f"the newest joint state is {age * 1e-6:.0f} ms old, {allowed}")
         if self.clock_jumped:
             return Refusal(Verdict.NO_STATE, "the clock was set back; waiting for the arm to be at rest")
+        if not self.states.settled:
+            return Refusal(Verdict.NO_STATE, f"joint states jump: {self.states.leap}; waiting for 50 ms without")
+        if self.speed_scaling != 1.0:
+            return Refusal(
+                Verdict.NO_STATE,
+                f"the joint trajectory controller runs at {self.speed_scaling:g} of its speed; only 1 can be followed",
+            )
         if not commanded and not self.states.at_rest:
             return Refusal(Verdict.NO_STATE, "the arm moves, and not by this controller; waiting for it to be at rest")
         return None

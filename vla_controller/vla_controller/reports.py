@@ -39,10 +39,16 @@ class _Entry:
     chunk: ActionChunk
     schedule: Schedule
     clamps: tuple[Clamp, ...]
+    rest_ns: int
     received_steady_ns: int
     published_steady_ns: int = 0
     until_ns: int = _NEVER
     ended_by: str = ""
+
+    @property
+    def over_ns(self) -> int:
+        """When it is closed: it was ended, its last step is due, or the arm has come to rest before that."""
+        return min(self.until_ns, int(self.schedule.due_ns[-1]), self.rest_ns)
 
 
 @dataclass
@@ -63,14 +69,14 @@ class Ledger:
     ) -> ChunkReport:
         """Opens a chunk whose plan takes over at the schedule's splice; its SCHEDULED report."""
         self.end(schedule.splice_ns, f"superseded by sequence {chunk.sequence}")
-        self._open.append(_Entry(chunk, schedule, plan.clamps, received_steady_ns))
+        self._open.append(_Entry(chunk, schedule, plan.clamps, int(plan.times_ns[-1]), received_steady_ns))
         self.counts.chunks_received += 1
         self.counts.chunks_accepted += 1
         return _report(
             chunk,
             Phase.SCHEDULED,
             Verdict.ACCEPTED,
-            "starts from rest, now" if schedule.at_rest else "",
+            _remark(chunk, schedule),
             now_ns,
             planned_actions=plan.planned_actions,
             step_stamps_ns=schedule.due_ns,
@@ -104,7 +110,7 @@ class Ledger:
 
     def close(self, now_ns: int) -> list[ChunkReport]:
         """CLOSED of the chunks that have ended by now."""
-        ended = [e for e in self._open if now_ns >= min(e.until_ns, int(e.schedule.due_ns[-1]))]
+        ended = [e for e in self._open if now_ns >= e.over_ns]
         self._open = [e for e in self._open if e not in ended]
         return [self._closed(entry, now_ns) for entry in ended]
 
@@ -129,11 +135,13 @@ class Ledger:
 
     def tracking_until(self) -> int:
         """When the last planned step of the open chunks is due [ns]; 0: none is open."""
-        return max((min(e.until_ns, int(e.schedule.due_ns[e.schedule.last - 1])) for e in self._open), default=0)
+        return max((min(e.until_ns, int(e.schedule.knots_ns[-1])) for e in self._open), default=0)
 
     def _closed(self, entry: _Entry, now_ns: int) -> ChunkReport:
         schedule = entry.schedule
         done = int(np.searchsorted(schedule.due_ns, entry.until_ns, side="right"))
+        if entry.rest_ns < entry.until_ns:  # what the open-loop limit cut off is executed, clamped to standing still
+            done = len(schedule.due_ns)
         executed = max(0, done - schedule.first)
         superseded = len(schedule.due_ns) - schedule.first - executed
         clamps = tuple(clamp for clamp in entry.clamps if clamp.step < done)
@@ -150,7 +158,7 @@ class Ledger:
             entry.ended_by if superseded else "",
             now_ns,
             first_executed_ns=int(schedule.due_ns[schedule.first]) if executed else 0,
-            last_executed_ns=int(schedule.due_ns[done - 1]) if executed else 0,
+            last_executed_ns=int(min(schedule.due_ns[done - 1], entry.rest_ns)) if executed else 0,
             steps_executed=executed,
             steps_skipped=schedule.first,
             steps_clamped=clamped,
@@ -159,6 +167,14 @@ class Ledger:
             received_steady_ns=entry.received_steady_ns,
             published_steady_ns=entry.published_steady_ns,
         )
+
+
+def _remark(chunk: ActionChunk, schedule: Schedule) -> str:
+    remarks = ["starts from rest, now"] if schedule.at_rest else []
+    if schedule.period_ns != chunk.step_period_ns:
+        scale = chunk.step_period_ns / schedule.period_ns
+        remarks.append(f"at speed scale {scale:.3g}: a step takes {schedule.period_ns * 1e-9:.3g} s")
+    return "; ".join(remarks)
 
 
 def _report(chunk: ActionChunk, phase: Phase, verdict: Verdict, message: str, now_ns: int, **fields) -> ChunkReport:

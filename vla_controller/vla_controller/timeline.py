@@ -7,7 +7,7 @@ import numpy as np
 from vla_motion.spline import SplineTrajectory
 
 HISTORY_NS = 5_000_000_000
-_CLOSEST_KNOTS_NS = 500_000  # shorter segments would turn rounding of positions into jerk
+CLOSEST_KNOTS_NS = 500_000  # shorter segments would turn rounding of positions into jerk
 
 
 class Timeline:
@@ -36,13 +36,23 @@ class Timeline:
         """Position, velocity, acceleration at t_ns: each (J,) for an int, (M, J) for an array (M,)."""
         return self._spline.sample(t_ns)
 
-    def splice_instant(self, t_ns: int) -> int:
-        """The first instant from t_ns on, in whole milliseconds, that is not too close behind a knot."""
+    def splice_instant(self, t_ns: int, closest_ns: int = CLOSEST_KNOTS_NS) -> int:
+        """The first instant from t_ns on, in whole milliseconds, at least closest_ns behind a knot, or on one.
+
+        Behind the last knot, where nothing moves, any distance will do that keeps rounding small.
+        """
         while True:
+            if t_ns > self.end_ns:
+                closest_ns = CLOSEST_KNOTS_NS
             before = int(np.searchsorted(self.times_ns, t_ns, side="left")) - 1
-            if before < 0 or t_ns - int(self.times_ns[before]) >= _CLOSEST_KNOTS_NS:
+            if before < 0 or t_ns - int(self.times_ns[before]) >= closest_ns:
                 return t_ns
-            t_ns += 1_000_000
+            later = int(self.times_ns[before]) + closest_ns
+            t_ns += -((t_ns - later) // 1_000_000) * 1_000_000
+            if before + 1 < len(self.times_ns) and t_ns >= int(self.times_ns[before + 1]):
+                t_ns = int(self.times_ns[before + 1])
+                if t_ns - int(self.times_ns[before]) >= CLOSEST_KNOTS_NS:
+                    return t_ns
 
     def spliced(
         self, now_ns: int, splice_ns: int, times_ns: np.ndarray, q: np.ndarray, v: np.ndarray, a: np.ndarray

@@ -25,8 +25,7 @@ class Tracking:
 
     def compare(self, stamp_ns: int, measured: np.ndarray, timeline: Timeline) -> None:
         """A joint further than its tolerance from where it was commanded to be in the last moments, for 50 ms: lost."""
-        commanded = timeline.sample(stamp_ns - _LAG_NS)[0]
-        beyond = np.maximum(commanded.min(axis=0) - measured, measured - commanded.max(axis=0))
+        beyond = distance(timeline, stamp_ns, measured)
         self.error = max(0.0, float(beyond.max()))
         if np.all(beyond <= self._tolerance):
             self._since_ns = None
@@ -34,3 +33,9 @@ class Tracking:
         if self._since_ns is None:
             self._since_ns = stamp_ns
         self.lost = self.lost or stamp_ns - self._since_ns >= _PATIENCE_NS
+
+
+def distance(timeline: Timeline, stamp_ns: int, positions: np.ndarray) -> np.ndarray:
+    """How far positions (J,) [rad] lie outside of what was commanded in the moments before stamp_ns; negative inside."""
+    commanded = timeline.sample(stamp_ns - _LAG_NS)[0]
+    return np.maximum(commanded.min(axis=0) - positions, positions - commanded.max(axis=0))

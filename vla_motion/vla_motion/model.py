@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pinocchio as pin
 
+from .kernels.chain import forward_path
 from .model_loading import Chain, ModelError, chain_from_mjcf, chain_from_urdf
 
 __all__ = ["ModelError", "RobotModel"]
@@ -20,10 +21,13 @@ class RobotModel:
 
     joints (J) from base to tool; lower, upper (J,) [rad] or [m], infinite where the description has no limit;
     velocity (J,) [rad/s]. pin_model, pin_data and tool_id give access to Pinocchio; the universe of
-    pin_model is the base frame. Not for use from two threads at once.
+    pin_model is the base frame. reach (J,): no part of the chain from a joint's axis to the tool is longer [m]; 1 or
+    more for a prismatic joint, whose own motion it bounds. chain: the same kinematics as arrays, for the compiled functions of ``kernels``.
+    source: the description that it was read from. Not for use from two threads at once.
     """
 
-    def __init__(self, chain: Chain, base_frame: str, tool_frame: str) -> None:
+    def __init__(self, chain: Chain, base_frame: str, tool_frame: str, source: str | Path | None = None) -> None:
+        self.source = source
         self.base_frame = base_frame
         self.tool_frame = tool_frame
         self.joints: tuple[str, ...] = tuple(joint.name for joint in chain.joints)
@@ -33,24 +37,26 @@ class RobotModel:
         self.pin_model = _pinocchio_model(chain, tool_frame)
         self.pin_data = self.pin_model.createData()
         self.tool_id = self.pin_model.getFrameId(tool_frame)
+        placements = np.stack([placement.homogeneous for placement in list(self.pin_model.jointPlacements)[1:]])
+        prismatic = np.array([joint.prismatic for joint in chain.joints])
+        self.chain = (placements, prismatic, self.pin_model.frames[self.tool_id].placement.homogeneous.copy())
+        self.reach = _reach(*self.chain, self.upper - self.lower)
 
     @classmethod
     def from_mjcf(
         cls, xml_string_or_path: str | Path, joints: Sequence[str], tool_frame: str, base_frame: str
     ) -> RobotModel:
         """Arm from MJCF (text, path or compiled MjModel). Frames are bodies or sites. Raises ModelError."""
-        return cls(
-            chain_from_mjcf(xml_string_or_path, joints, tool_frame, base_frame), base_frame, tool_frame
-        )
+        chain = chain_from_mjcf(xml_string_or_path, joints, tool_frame, base_frame)
+        return cls(chain, base_frame, tool_frame, xml_string_or_path)
 
     @classmethod
     def from_urdf(
         cls, xml_string_or_path: str | Path, joints: Sequence[str], tool_frame: str, base_frame: str
     ) -> RobotModel:
         """Arm from URDF (text, as on /robot_description, or path). Frames are links. Raises ModelError."""
-        return cls(
-            chain_from_urdf(xml_string_or_path, joints, tool_frame, base_frame), base_frame, tool_frame
-        )
+        chain = chain_from_urdf(xml_string_or_path, joints, tool_frame, base_frame)
+        return cls(chain, base_frame, tool_frame, xml_string_or_path)
 
     def forward(self, q: np.ndarray) -> np.ndarray:
         """T_base_tool (4, 4) at joint positions q (J,) [rad]. Raises ValueError for another length."""
@@ -64,10 +70,18 @@ class RobotModel:
     def forward_batch(self, q: np.ndarray) -> np.ndarray:
         """T_base_tool (N, 4, 4) at joint positions q (N, J) [rad]."""
         q = np.ascontiguousarray(q, dtype=np.float64)
+        if q.ndim != 2 or q.shape[1] != len(self.joints):
+            raise ValueError(f"q has shape {q.shape}, allowed is (poses, {len(self.joints)})")
         T = np.empty((len(q), 4, 4))
-        for row, position in enumerate(q):
-            T[row] = self.forward(position)
+        forward_path(*self.chain, q, T)
         return T
+
+
+def _reach(placements: np.ndarray, prismatic: np.ndarray, tool: np.ndarray, travel: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(placements[:, :3, 3], axis=1)
+    beyond = np.append(lengths[1:], np.linalg.norm(tool[:3, 3])) + np.where(prismatic, travel, 0.0)
+    arms = np.cumsum(beyond[::-1])[::-1]
+    return np.ascontiguousarray(np.where(prismatic, np.maximum(arms, 1.0), arms))
 
 
 def _pinocchio_model(chain: Chain, tool_frame: str) -> pin.Model:

@@ -1,0 +1,240 @@
+"""Wanted positions of one arm, step by step, each within reach, range, box and speed of where the step before led."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from vla_motion.kernels.chain import CHAIN, frames_and_tool, turn_between, turned_by
+from vla_motion.kernels.inverse import solve_pose
+
+# codes of clamps; workspace axes are 0, 1, 2, and from JOINT on the joint's index is added
+TOOL_SPEED, TOOL_ANGULAR_SPEED, REACH, POSITION, VELOCITY = 3, 4, 5, 100, 200
+_ITERATIONS = 8
+_POSITION_TOLERANCE, _ROTATION_TOLERANCE = 1e-5, 1e-4  # [m], [rad] solved to
+_POSITION_REACHED, _ROTATION_REACHED = 1e-4, 1e-3  # [m], [rad] further off counts as out of reach
+_WANDER = 0.04  # [rad] a redundant arm may drift toward home in one step
+_INWARD = 0.002  # [m] a tool that began outside the box comes in by at least this in each step
+
+
+@njit("int64(float64[:,::1], int64, int64, int64, float64)", cache=True)
+def _note(clamps, count, step, code, amount):
+    if count < len(clamps):
+        clamps[count, 0], clamps[count, 1], clamps[count, 2] = step, code, amount
+        count += 1
+    return count
+
+
+@njit("void(float64[::1], float64[::1], float64[::1], float64[::1], float64[::1])", cache=True)
+def _tighten(box_lower, box_upper, p, lower, upper):
+    """What was won inward is not given back, and a little is won with each step."""
+    for i in range(3):
+        lower[i] = max(lower[i], min(box_lower[i], p[i] + _INWARD))
+        upper[i] = min(upper[i], max(box_upper[i], p[i] - _INWARD))
+
+
+@njit(
+    "int64(float64[:,::1], float64[:,::1], float64[::1], boolean, float64, float64, float64, float64[::1], "
+    "float64[::1], float64[::1], float64[::1], int64, float64[:,::1], int64, float64[:,::1])",
+    cache=True,
+)
+def _next_pose(
+    pose, target, delta, is_delta, share, farthest, widest, box_lower, box_upper, lower, upper, step, clamps, count, out
+):  # fmt: skip
+    """out: the pose that one step leads to, slowed and kept in the box. share: of the step that is done."""
+    move, turn = np.empty(3), np.empty(3)
+    if is_delta:
+        for i in range(3):
+            move[i], turn[i] = delta[i], delta[3 + i]
+    else:
+        turn_between(pose, target, turn)
+        for i in range(3):
+            move[i] = target[i, 3] - pose[i, 3]
+    length = math.sqrt(move[0] ** 2 + move[1] ** 2 + move[2] ** 2)
+    angle = math.sqrt(turn[0] ** 2 + turn[1] ** 2 + turn[2] ** 2)
+    slowed = False
+    if length > farthest:
+        count = _note(clamps, count, step, TOOL_SPEED, length - farthest)
+        move *= farthest / length
+        slowed = True
+    if angle > widest:
+        count = _note(clamps, count, step, TOOL_ANGULAR_SPEED, angle - widest)
+        turn *= widest / angle
+        slowed = True
+    if is_delta or slowed or share < 1.0:
+        move *= share
+        turn *= share
+        turned_by(turn, pose, out)
+        out[3, 0] = out[3, 1] = out[3, 2] = 0.0
+        out[3, 3] = 1.0
+        for i in range(3):
+            out[i, 3] = pose[i, 3] + move[i]
+    else:
+        out[:] = target
+    p = np.empty(3)
+    for i in range(3):
+        inside = min(max(out[i, 3], lower[i]), upper[i])
+        if inside != out[i, 3]:
+            count = _note(clamps, count, step, i, abs(out[i, 3] - inside))
+            out[i, 3] = inside
+        p[i] = inside
+    _tighten(box_lower, box_upper, p, lower, upper)
+    return count
+
+
+@njit(
+    "void(float64[:,::1], float64[:,::1], float64, float64, float64[::1], float64[::1], float64[:,::1])", cache=True
+)
+def skip_deltas(T_anchor, deltas, farthest, widest, box_lower, box_upper, out):
+    """out (4, 4): where EE_DELTA steps (H, 6) that are already past led, as far as the limits let them."""
+    lower, upper = np.empty(3), np.empty(3)
+    for i in range(3):
+        lower[i], upper[i] = min(box_lower[i], T_anchor[i, 3]), max(box_upper[i], T_anchor[i, 3])
+    ignored = np.empty((0, 3))
+    pose, target = T_anchor.copy(), np.eye(4)
+    out[:] = T_anchor
+    for k in range(len(deltas)):
+        _next_pose(
+            pose, target, deltas[k], True, 1.0, farthest, widest, box_lower, box_upper, lower, upper, k, ignored, 0, out
+        )
+        pose[:] = out
+
+
+@njit("int64(float64[::1], float64[::1], float64[::1], float64, int64, float64[:,::1], int64, boolean[::1])", cache=True)
+def _slow_joints(q, previous, allowed, share, step, clamps, count, slowed):
+    """q, or the point on the way to it that is reached below the joints' speeds."""
+    worst, joint = 1.0, -1
+    for j in range(len(q)):
+        ratio = abs(q[j] - previous[j]) / (allowed[j] * share)
+        if ratio > worst:
+            worst, joint = ratio, j
+    slowed[0] = joint >= 0
+    if joint >= 0:
+        amount = abs(q[joint] - previous[joint]) / share - allowed[joint]
+        count = _note(clamps, count, step, VELOCITY + joint, amount)
+        for j in range(len(q)):
+            q[j] = previous[j] + (q[j] - previous[j]) / worst
+    return count
+
+
+@njit(
+    f"int64({CHAIN}, float64[:,::1], float64[::1], float64[:,::1], float64[:,:,::1], float64[:,::1], boolean, float64, "
+    "float64, float64, float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], float64[::1], int64, "
+    "float64[:,::1], float64[:,:,::1], float64[:,::1])",
+    cache=True,
+)
+def follow_poses(
+    placements, prismatic, tool, T_before, q_before, moves, targets, deltas, is_delta, last_share, farthest, widest,
+    box_lower, box_upper, q_lower, q_upper, home, allowed, first, q_out, T_out, clamps,
+):  # fmt: skip
+    """Joint positions q_out (K, J) and poses T_out (K, 4, 4) of K steps; returns the number of clamps noted.
+
+    T_before, q_before: where the step before led. moves (K, J): of the motion under way in each step, where the search
+    starts. targets (K, 4, 4) or deltas (K, 6). last_share: of the last step that is done. farthest [m], widest
+    [rad], allowed (J,) [rad]: in one step. clamps (C, 3): rows of step, code and amount.
+    """
+    K, J = q_out.shape
+    count = 0
+    lower, upper, p = np.empty(3), np.empty(3), np.empty(3)
+    for i in range(3):
+        p[i] = T_before[i, 3]
+        lower[i], upper[i] = min(box_lower[i], p[i]), max(box_upper[i], p[i])
+    _tighten(box_lower, box_upper, p, lower, upper)
+    pose, previous, posture, errors = T_before.copy(), q_before.copy(), np.empty(J), np.empty(2)
+    frames, slowed = np.empty((J, 4, 4)), np.zeros(1, dtype=np.bool_)
+    for k in range(K):
+        share = last_share if k == K - 1 else 1.0
+        T, q = T_out[k], q_out[k]
+        count = _next_pose(
+            pose, targets[k] if not is_delta else pose, deltas[k] if is_delta else errors, is_delta, share, farthest,
+            widest, box_lower, box_upper, lower, upper, first + k, clamps, count, T,
+        )  # fmt: skip
+        for j in range(J):
+            q[j] = previous[j] + moves[k, j]
+            posture[j] = previous[j] + min(max(home[j] - previous[j], -_WANDER), _WANDER)
+        solve_pose(
+            placements, prismatic, tool, T, q_lower, q_upper, posture, True, _POSITION_TOLERANCE, _ROTATION_TOLERANCE,
+            _ITERATIONS, q, errors,
+        )  # fmt: skip
+        reached = errors[0] < _POSITION_REACHED and errors[1] < _ROTATION_REACHED
+        if not reached:
+            count = _note(clamps, count, first + k, REACH, errors[0])
+        count = _slow_joints(q, previous, allowed, share, first + k, clamps, count, slowed)
+        if slowed[0] or not reached:  # the steps go on from where this one really leads
+            frames_and_tool(placements, prismatic, tool, q, frames, T)
+            for i in range(3):
+                p[i] = T[i, 3]
+            _tighten(box_lower, box_upper, p, lower, upper)
+        pose[:] = T
+        previous[:] = q
+    return count
+
+
+@njit(
+    f"int64({CHAIN}, float64[::1], float64[:,::1], boolean, float64, float64, float64[::1], float64[::1], "
+    "float64[::1], float64[::1], float64[::1], int64, float64[:,::1], float64[:,::1])",
+    cache=True,
+)
+def follow_joints(
+    placements, prismatic, tool, q_before, wanted, is_delta, last_share, farthest, box_lower, box_upper, q_lower,
+    q_upper, allowed, first, q_out, clamps,
+):  # fmt: skip
+    """As follow_poses for wanted joint positions, or with is_delta changes of them, (K, J)."""
+    K, J = q_out.shape
+    count = 0
+    previous, errors, wish = q_before.copy(), np.empty(2), np.empty(J)
+    frames, T, inside = np.empty((J, 4, 4)), np.empty((4, 4)), np.empty((4, 4))
+    lower, upper, p = np.empty(3), np.empty(3), np.empty(3)
+    slowed = np.zeros(1, dtype=np.bool_)
+    frames_and_tool(placements, prismatic, tool, previous, frames, T)
+    before = T[:3, 3].copy()
+    for i in range(3):
+        lower[i], upper[i] = min(box_lower[i], before[i]), max(box_upper[i], before[i])
+    _tighten(box_lower, box_upper, before, lower, upper)
+    for k in range(K):
+        share = last_share if k == K - 1 else 1.0
+        q = q_out[k]
+        for j in range(J):
+            full = wanted[k, j] if is_delta else wanted[k, j] - previous[j]
+            # values near the largest float must not become infinite on the way
+            want = previous[j] + share * full if share < 1.0 or is_delta else wanted[k, j]
+            q[j] = min(max(want, q_lower[j]), q_upper[j])
+            if q[j] != want:
+                count = _note(clamps, count, first + k, POSITION + j, abs(want - q[j]))
+        count = _slow_joints(q, previous, allowed, share, first + k, clamps, count, slowed)
+        frames_and_tool(placements, prismatic, tool, q, frames, T)
+        outside = False
+        for i in range(3):
+            p[i] = min(max(T[i, 3], lower[i]), upper[i])
+            if p[i] != T[i, 3]:
+                outside = True
+                count = _note(clamps, count, first + k, i, abs(T[i, 3] - p[i]))
+        if outside:
+            inside[:] = T
+            for i in range(3):
+                inside[i, 3] = p[i]
+            wish[:] = q
+            solve_pose(
+                placements, prismatic, tool, inside, q_lower, q_upper, wish, True, _POSITION_TOLERANCE,
+                _ROTATION_TOLERANCE, _ITERATIONS, q, errors,
+            )  # fmt: skip
+            if errors[0] > _POSITION_REACHED:
+                q[:] = previous
+            count = _slow_joints(q, previous, allowed, share, first + k, clamps, count, slowed)
+            frames_and_tool(placements, prismatic, tool, q, frames, T)
+        length = 0.0
+        for i in range(3):
+            length += (T[i, 3] - before[i]) ** 2
+        length = math.sqrt(length)
+        if length > farthest * share:
+            count = _note(clamps, count, first + k, TOOL_SPEED, length / share - farthest)
+            for j in range(J):
+                q[j] = previous[j] + (q[j] - previous[j]) * farthest * share / length
+            frames_and_tool(placements, prismatic, tool, q, frames, T)
+        for i in range(3):
+            before[i] = p[i] = T[i, 3]
+        _tighten(box_lower, box_upper, p, lower, upper)
+        previous[:] = q
+    return count

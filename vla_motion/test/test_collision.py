@@ -208,9 +208,11 @@ def test_no_pair_comes_nearer_than_its_levers_say(make):
         alone = np.eye(len(low))[rng.integers(len(low))]
         change = rng.choice([-0.05, 0.0, 0.05], len(low)) if rng.uniform() < 0.5 else 0.1 * alone
         allowed = model._levers @ np.abs(change)
-        moved = np.abs(distances(q + change) - distances(q))
+        before, after = distances(q), distances(q + change)
+        # the depth of an overlap is not exact
+        moved = np.where((before > 0) & (after > 0), np.abs(after - before), 0.0)
         assert (moved <= allowed + 1e-5).all()
-        largest = max(largest, (moved / np.maximum(allowed, 1e-9))[allowed > 1e-3].max())
+        largest = max(largest, np.max((moved / np.maximum(allowed, 1e-9))[allowed > 1e-3], initial=0.0))
     assert largest > 0.7  # and the levers are not far too long
 
 

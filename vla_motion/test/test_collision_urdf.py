@@ -111,3 +111,24 @@ def test_motion_of_meshes_is_proven_too(tmp_path):
     down = home + 0.6 * np.eye(7)[1]
     assert not collision.edge_free(home, down)
     assert collision.minimum_distance(down).second == "table"
+
+
+def test_a_cylinder_with_a_sphere_at_each_end_is_a_capsule():
+    """As URDF has none. Read as three shapes, those of neighbours that always overlap would be told one by one."""
+    capsule = "".join(
+        f'<collision><origin xyz="{x} 0 0" rpy="0 {turn} 0"/><geometry>{form}</geometry></collision>'
+        for x, turn, form in (
+            (0.1, 1.5707963267948966, '<cylinder radius="0.05" length="0.3"/>'),
+            (-0.05, 0, '<sphere radius="0.05"/>'),
+            (0.25, 0, '<sphere radius="0.05"/>'),
+            (0.4, 0, '<sphere radius="0.05"/>'),
+        )
+    )
+    text = (
+        '<robot name="r"><link name="base"/><joint name="j" type="revolute"><parent link="base"/><child link="tool"/>'
+        '<axis xyz="0 0 1"/><limit lower="-1" upper="1" velocity="1" effort="1"/></joint>'
+        f'<link name="tool">{capsule}</link></robot>'
+    )
+    shapes = shapes_from_description(text, RobotModel.from_urdf(text, ["j"], "tool", "base")).shapes
+    assert [type(s.geometry).__name__ for s in shapes] == ["Capsule", "Sphere"]
+    assert shapes[0].geometry.halfLength == 0.15 and np.allclose(shapes[0].placement[:3, 3], [0.1, 0, 0])

@@ -54,8 +54,8 @@ class CollisionModel:
     """Collision shapes of an arm and the pairs of them that must not touch.
 
     Pairs are of shapes whose joints differ by at least 2, and of the table with shapes that can come nearer to it.
-    Those that the description excludes are left out; so are those that touch in every configuration: ignored_pairs names
-    their bodies. body_pairs: bodies of the pairs checked. Not for use from two threads at once.
+    Those that the description excludes are left out; so are those that touch in every configuration: ignored_pairs
+    names their bodies. body_pairs: bodies of the pairs checked. Not for use from two threads at once.
     """
 
     def __init__(
@@ -193,11 +193,18 @@ class CollisionModel:
         return set(touching.tolist())
 
     def _place(self, q: np.ndarray) -> None:
+        self._placed_at = np.ascontiguousarray(q)
         pin.updateGeometryPlacements(self.model.pin_model, self._pin_data, self._geometry, self._geometry_data, q)
 
     def _distance(self, p: int) -> float:
         """Of a pair, where the shapes were placed last."""
-        return pin.computeDistance(self._geometry, self._geometry_data, p).min_distance - _GJK_ERROR
+        distance = pin.computeDistance(self._geometry, self._geometry_data, p).min_distance - _GJK_ERROR
+        if distance < 0.0:
+            # coal's depth of an overlap can be far too large; a higher bound from below is nearer the truth
+            pair = self._pairs[p : p + 1]
+            bounds = kernels.pair_bounds(self._placed_at, pair, self._chain, self._shapes, self._table, np.inf)
+            distance = max(distance, float(bounds[0]))
+        return distance
 
     def _check(self, C, durations, margin: float, *, hurry: bool) -> tuple[bool, Contact | None]:
         """Whether the kernel left nothing to exact distances, and the first contact that those found."""

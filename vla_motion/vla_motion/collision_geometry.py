@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 from xml.etree import ElementTree
@@ -17,6 +18,8 @@ from .model import RobotModel
 from .model_loading import ModelError, _ancestors, _is_text, _mjcf_frame
 
 __all__ = ["shapes_from_description"]
+
+_SAME = 1e-6  # [m]
 
 
 def shapes_from_description(source: str | Path, model: RobotModel) -> ShapeSet:
@@ -181,6 +184,7 @@ def _from_urdf(text: str, model: RobotModel) -> ShapeSet:
         name = link.get("name", "")
         if name not in owners:
             continue
+        of_link = []
         for number, collision in enumerate(link.findall("collision")):
             geometry = collision.find("geometry")
             if geometry is None or not len(geometry):
@@ -188,8 +192,31 @@ def _from_urdf(text: str, model: RobotModel) -> ShapeSet:
             T_base = T_base_world @ poses[name] @ _urdf_origin(collision.find("origin"))
             placement = np.linalg.inv(at_zero[owners[name]]) @ T_base
             label = collision.get("name") or f"{name} collision {number}"
-            shapes.append(Shape(name, label, owners[name], _urdf_geometry(geometry[0], name), placement))
+            of_link.append(Shape(name, label, owners[name], _urdf_geometry(geometry[0], name), placement))
+        shapes += _with_capsules(of_link)
     return ShapeSet(shapes)
+
+
+def _with_capsules(shapes: list[Shape]) -> list[Shape]:
+    """A cylinder with a sphere of its radius about each end is how URDF writes a capsule: one shape instead of three."""
+    merged, spheres = [], [s for s in shapes if isinstance(s.geometry, coal.Sphere)]
+    used: set[int] = set()
+    for shape in shapes:
+        if not isinstance(shape.geometry, coal.Cylinder):
+            continue
+        radius, half = shape.geometry.radius, shape.geometry.halfLength
+        ends = []
+        for side in (-1.0, 1.0):
+            centre = shape.placement[:3, 3] + side * half * shape.placement[:3, 2]
+            ends += [
+                s for s in spheres
+                if id(s) not in used and abs(s.geometry.radius - radius) < _SAME
+                and np.linalg.norm(s.placement[:3, 3] - centre) < _SAME
+            ][:1]  # fmt: skip
+        if len(ends) == 2:
+            used |= {id(shape), *map(id, ends)}
+            merged.append(replace(shape, geometry=coal.Capsule(radius, 2.0 * half)))
+    return merged + [shape for shape in shapes if id(shape) not in used]
 
 
 def _urdf_owners(root, links, model: RobotModel) -> dict[str, int]:

@@ -20,8 +20,8 @@ def pair_levers(model: RobotModel, first, second) -> np.ndarray:
 
     first, second: (joint, points (N, 3), radius): points in the joint's frame, widened by radius, enclose the shape;
     the joint of first comes before that of second. A joint's lever is the largest distance of a moved point from its
-    axis, 1 for a slide. Either shape may be taken as the one that a joint moves: all joints up to a link between them are
-    counted on the first, the others on the second, and the best such link is chosen.
+    axis, 1 for a slide. Either shape may be taken as the one that a joint moves: all joints up to a link between them
+    are counted on the first, the others on the second, and the best such link is chosen.
     """
     outward, inward = _levers(model, *first, outward=True), _levers(model, *second, outward=False)
     a, b = first[0], second[0]

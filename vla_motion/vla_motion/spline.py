@@ -7,10 +7,9 @@ the segment.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-
 import numpy as np
 
+from .kernels.sample import sample_segments
 from .spline_extrema import spline_peaks, spline_position_bounds
 
 __all__ = [
@@ -143,8 +142,7 @@ class SplineTrajectory:
             )
         self.durations = steps * 1e-9
         self.coefficients = self._coefficients()
-        self._times = self.times_ns.tolist()
-        self._matrices: np.ndarray | None = None
+        self._times = (int(self.times_ns[0]), int(self.times_ns[-1]))
 
     @classmethod
     def from_trajectory(cls, trajectory, start_ns: int | None = None) -> SplineTrajectory:
@@ -165,39 +163,20 @@ class SplineTrajectory:
     def sample(self, t_ns: np.ndarray | int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Position, velocity, acceleration at t_ns: each (J,) for an int, (M, J) for an array (M,)."""
         if isinstance(t_ns, (int, np.integer)):
-            return self._sample_one(int(t_ns))
-        t_ns = np.asarray(t_ns, dtype=np.int64)
-        index = np.searchsorted(self.times_ns, t_ns, side="right") - 1
-        clipped = np.clip(index, 0, len(self.times_ns) - 1)
-        t = np.maximum(t_ns - self.times_ns[clipped], 0) * 1e-9
-        last = clipped == len(self.times_ns) - 1
-        if len(self.times_ns) == 1:
-            q = np.repeat(self.positions, len(t_ns), axis=0)
-            v, a = np.zeros_like(q), np.zeros_like(q)
-        else:
-            C = self.coefficients[np.minimum(clipped, len(self.times_ns) - 2)]
-            q, v, a = _polynomials(np.moveaxis(C, 1, 0), t[:, None])
-        q[last] = self.positions[-1]
-        v[last] = 0.0 if self.velocities is None else self.velocities[-1]
-        a[last] = 0.0 if self.accelerations is None else self.accelerations[-1]
-        early = index < 0
-        if early.any():
-            q[early], v[early], a[early] = self.positions[0], 0.0, 0.0
-        return q, v, a
+            q, v, a = self._samples(np.array([t_ns], dtype=np.int64))
+            return q[0], v[0], a[0]
+        return self._samples(np.ascontiguousarray(t_ns, dtype=np.int64))
 
-    def _sample_one(self, t_ns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        index = bisect_right(self._times, t_ns) - 1
-        zero = np.zeros(self.positions.shape[1])
-        if index < 0:
-            return self.positions[0].copy(), zero, zero.copy()
-        if index == len(self._times) - 1:
-            v = zero if self.velocities is None else self.velocities[-1].copy()
-            a = zero.copy() if self.accelerations is None else self.accelerations[-1].copy()
-            return self.positions[-1].copy(), v, a
-        if self._matrices is None:
-            self._matrices = evaluation_matrices(self.coefficients)
-        q, v, a = evaluate(self._matrices[index], (t_ns - self._times[index]) * 1e-9)
-        return q, v, a
+    def _samples(self, t_ns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        out = np.zeros((3, len(t_ns), self.positions.shape[1]))
+        early, late = t_ns < self.times_ns[0], t_ns >= self.times_ns[-1]
+        out[0, early] = self.positions[0]
+        for row, values in zip(out, (self.positions, self.velocities, self.accelerations)):
+            if values is not None:
+                row[late] = values[-1]
+        if len(self.times_ns) > 1:
+            sample_segments(self.times_ns, self.coefficients, t_ns, out)
+        return out[0], out[1], out[2]
 
     def peaks(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Largest |velocity|, |acceleration|, |jerk| inside each segment: three arrays (N-1, J)."""
@@ -217,10 +196,3 @@ class SplineTrajectory:
         )
         return np.ascontiguousarray(np.moveaxis(C, 0, 1))
 
-
-def _polynomials(C: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Position, velocity, acceleration (M, J) of coefficients (6, M, J) at t (M, 1) [s] into the segments."""
-    q = C[0] + t * (C[1] + t * (C[2] + t * (C[3] + t * (C[4] + t * C[5]))))
-    v = C[1] + t * (2.0 * C[2] + t * (3.0 * C[3] + t * (4.0 * C[4] + t * (5.0 * C[5]))))
-    a = 2.0 * C[2] + t * (6.0 * C[3] + t * (12.0 * C[4] + t * (20.0 * C[5])))
-    return q, v, a

@@ -30,6 +30,22 @@ _LINKS = [
     ((0.088, 0.0, 0.0), math.pi / 2),
 ]
 
+# spheres (centre [m], radius [m]) of the links that can meet each other or the table
+_SPHERES = {
+    2: [((0.0, -0.1, 0.0), 0.06), ((0.0, -0.2, 0.0), 0.06)],
+    3: [((0.05, 0.0, -0.06), 0.06)],
+    4: [((-0.0825, 0.1, 0.0), 0.06)],
+    5: [((0.0, 0.0, -0.24), 0.05), ((0.0, 0.03, -0.12), 0.05)],
+    7: [((0.0, 0.0, 0.06), 0.045), ((0.0, 0.0, 0.13), 0.04)],
+}
+
+
+def _spheres(link: int) -> str:
+    return "".join(
+        f'<collision><origin xyz="{x} {y} {z}"/><geometry><sphere radius="{radius}"/></geometry></collision>'
+        for (x, y, z), radius in _SPHERES.get(link, ())
+    )
+
 
 def panda_urdf(prefix: str = "panda") -> str:
     """The arm from its base to a tool between the fingertips."""
@@ -43,7 +59,7 @@ def panda_urdf(prefix: str = "panda") -> str:
             f'<joint name="{prefix}_joint{i + 1}" type="revolute"><parent link="{prefix}_link{i}"/>'
             f'<child link="{prefix}_link{i + 1}"/><origin xyz="{vector(offset)}" rpy="{turn} 0 0"/><axis xyz="0 0 1"/>'
             f'<limit lower="{LOWER[i]}" upper="{UPPER[i]}" velocity="2.5" effort="87"/></joint>'
-            f'<link name="{prefix}_link{i + 1}"/>'
+            f'<link name="{prefix}_link{i + 1}">{_spheres(i + 1)}</link>'
         )
     return text + (
         f'<joint name="{prefix}_tool_mount" type="fixed"><parent link="{prefix}_link7"/><child link="{prefix}_tool"/>'
@@ -91,7 +107,9 @@ def arm_section(name: str = "arm", prefix: str = "panda", rule: str = "legacy") 
     }
 
 
-def make_card(space: str = "EE_DELTA", rule: str = "legacy", arms: list[dict] | None = None) -> InterfaceCard:
+def make_card(
+    space: str = "EE_DELTA", rule: str = "legacy", arms: list[dict] | None = None, horizon: int = 16
+) -> InterfaceCard:
     arms = arms or [arm_section(rule=rule)]
     names: list[str] = []
     for arm in arms:
@@ -112,7 +130,7 @@ def make_card(space: str = "EE_DELTA", rule: str = "legacy", arms: list[dict] | 
             ],
             "state": {"topic": "joint_states", "fields": [f"{joint}.position" for arm in arms for joint in arm["joints"]],
                       "max_age": 0.25, "max_skew": 0.05},
-            "action": {"space": space, "names": names, "step_period": 0.1, "horizon": 16},
+            "action": {"space": space, "names": names, "step_period": 0.1, "horizon": horizon},
             "max_open_loop": 2.0,
             "tasks": [{"name": "move", "wording": ["move"], "success_metric": "it moved", "time_limit": 10.0}],
             "dataset": {"licence": "Apache-2.0", "source": "none"},

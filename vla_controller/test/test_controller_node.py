@@ -15,11 +15,15 @@ from cells import HOME, JOINTS, make_card, make_chunk, panda_urdf, straight
 rclpy = pytest.importorskip("rclpy", reason="needs ROS 2")
 pytest.importorskip("vla_msgs", reason="needs the built messages")
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
+from rcl_interfaces.srv import SetParametersAtomically  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
 from std_msgs.msg import String  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 from trajectory_msgs.msg import JointTrajectory  # noqa: E402
+from visualization_msgs.msg import MarkerArray  # noqa: E402
 
 from vla_contract.report import Phase, Verdict  # noqa: E402
 from vla_contract.ros.convert import chunk_to_msg, report_from_msg  # noqa: E402
@@ -52,6 +56,10 @@ def card_file(tmp_path_factory):
         ([], ["card", "YAML"]),
         (["-p", "card:=missing.yaml"], ["missing.yaml", "no such file"]),
         (["-p", "card:=CARD", "-p", "planning_margin:=3.0"], ["planning_margin", "0.5"]),
+        (["-p", "card:=CARD", "-p", "brake_margin:=0.2"], ["brake_margin", "0.1"]),
+        (["-p", "card:=CARD", "-p", "strategy:=hope"], ["strategy", "hope", "temporal_ensemble"]),
+        (["-p", "card:=CARD", "-p", "speed_scale:=2.0"], ["speed_scale", "0.05"]),
+        (["-p", "card:=CARD", "-p", "speed_scale:=fast"], ["speed_scale", "fast", "0.05 to 1"]),
         (["-p", "card:=CARD", "-p", "dry_run:=perhaps"], ["dry_run", "BOOL"]),
         (["-p", "card:=CARD", "-p", "model:=missing.urdf"], ["missing.urdf"]),
         (["-p", "card"], ["card"]),
@@ -78,11 +86,12 @@ class Bench:
         self.states = self.node.create_publisher(JointState, "joint_states", SENSOR)
         self.chunks = self.node.create_publisher(ActionChunk, "vla/action_chunk", RELIABLE)
         self.description = self.node.create_publisher(String, "robot_description", LATCHED)
-        self.reports, self.trajectories, self.statuses = [], [], []
+        self.reports, self.trajectories, self.statuses, self.markers, self.health = [], [], [], [], []
         subscribe = self.node.create_subscription
         subscribe(ChunkReport, "vla/chunk_report", lambda m: self.reports.append(report_from_msg(m)), RELIABLE)
         subscribe(JointTrajectory, "panda_arm_controller/joint_trajectory", self.trajectories.append, RELIABLE)
         subscribe(ControllerStatus, "vla/controller_status", self.statuses.append, RELIABLE)
+        subscribe(DiagnosticArray, "/diagnostics", lambda m: self.health.append(m.status[0]), RELIABLE)
         self.node.create_timer(0.01, self._state)
 
     @property
@@ -113,10 +122,72 @@ class Bench:
         assert self.until(future.done)
         return future.result()
 
+    def set(self, *parameters):
+        """The controller's answer to new parameter values."""
+        client = self.node.create_client(SetParametersAtomically, "/controller/set_parameters_atomically")
+        assert client.wait_for_service(10.0)
+        values = [Parameter(name, value=value).to_parameter_msg() for name, value in parameters]
+        future = client.call_async(SetParametersAtomically.Request(parameters=values))
+        assert self.until(future.done)
+        return future.result().result
+
     def close(self):
         self.executor.shutdown()
         self.node.destroy_node()
         rclpy.shutdown(context=self.context)
+
+
+@pytest.fixture
+def running(domain, card_file):
+    """A controller whose arm stands ready, and the rest of its graph."""
+    bench = Bench()
+    process = subprocess.Popen(NODE + ["-p", f"card:={card_file}", "-p", "speed_scale:=0.5"])
+    try:
+        bench.description.publish(String(data=panda_urdf()))
+        assert bench.in_state(ControllerState.IDLE)
+        yield bench
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=15) == 0
+    finally:
+        bench.close()
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def test_the_speed_scale_changes_at_run_time_and_nothing_else_does(running):
+    assert running.statuses[-1].speed_scale == 0.5
+    assert running.set(("speed_scale", 0.25)).successful
+    assert running.until(lambda: running.statuses[-1].speed_scale == 0.25)
+    assert running.set(("speed_scale", 1)).successful, "a whole number will do"
+    assert running.until(lambda: running.statuses[-1].speed_scale == 1.0)
+    for wrong in (0.0, 1.5, float("nan"), "fast", True):
+        answer = running.set(("speed_scale", wrong))
+        assert not answer.successful and "speed_scale" in answer.reason and "0.05" in answer.reason, answer
+    for fixed in (("strategy", "temporal_ensemble"), ("dry_run", True), ("brake_margin", 0.02)):
+        answer = running.set(fixed, ("speed_scale", 0.1))
+        assert not answer.successful and "read-only" in answer.reason, answer
+    assert not running.until(lambda: running.statuses[-1].speed_scale != 1.0, seconds=0.5)
+
+
+def test_who_looks_sees_path_box_and_clamps(running):
+    markers = []
+    running.node.create_subscription(MarkerArray, "vla/markers", markers.append, RELIABLE)
+    assert running.until(lambda: markers)
+    assert [m.ns for m in markers[-1].markers] == ["workspace"], "the arm stands"
+    actions = straight((0.0, 0.0, -0.4))
+    running.chunks.publish(chunk_to_msg(make_chunk(make_card(), actions, running.now, 0)))
+    assert running.until(lambda: "clamped" in {m.ns for m in markers[-1].markers})
+    shapes = {m.ns: m for m in markers[-1].markers}
+    assert {"workspace", "path", "clamped", "why"} == set(shapes)
+    assert len(shapes["path"].points) > 2 and shapes["path"].header.frame_id == "panda_link0"
+    assert all(p.z > 0.0 for p in shapes["path"].points), "inside the box"
+    assert "workspace z" in {m.text.split(": ")[1].split(",")[0] for m in markers[-1].markers if m.ns == "why"}
+    assert running.until(lambda: running.health[-1].values and _value(running, "chunk delay [ms]") != "none yet")
+
+
+def _value(bench, key):
+    return next(value.value for value in bench.health[-1].values if value.key == key)
 
 
 def test_the_graph_from_description_to_ctrl_c(domain, card_file):
@@ -130,6 +201,8 @@ def test_the_graph_from_description_to_ctrl_c(domain, card_file):
         bench.description.publish(String(data=panda_urdf()))
         assert bench.in_state(ControllerState.IDLE)
         assert bench.statuses[-1].card_hash == card.card_hash
+        assert bench.until(lambda: bench.health and bench.health[-1].level == DiagnosticStatus.OK)
+        assert bench.health[-1].name == "/controller: motion" and bench.health[-1].hardware_id == card.name
 
         sent = bench.now
         bench.chunks.publish(chunk_to_msg(make_chunk(card, straight(), sent, 0, run_id=run)))
@@ -151,6 +224,9 @@ def test_the_graph_from_description_to_ctrl_c(domain, card_file):
         assert bench.until(
             lambda: refused.items() <= {r.sequence: r.verdict for r in bench.reports if r.phase is Phase.CLOSED}.items()
         )
+
+        assert bench.until(lambda: bench.health[-1].level == DiagnosticStatus.WARN)
+        assert "2 refused" in bench.health[-1].message
 
         assert bench.call("stop").success
         assert bench.in_state(ControllerState.STOPPED)

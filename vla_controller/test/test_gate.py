@@ -4,7 +4,7 @@ import uuid
 
 import numpy as np
 import pytest
-from cells import MS, RUN, Rig, make_card, straight
+from cells import MS, RUN, Rig, straight
 
 from vla_contract.action_space import ActionSpace
 from vla_contract.report import Phase, Verdict

@@ -1,10 +1,13 @@
 """Gripper commands: on change, at their time, and held by a stop."""
 
 import uuid
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from cells import MS, Rig, arm_section, make_card, straight
+
+from vla_controller.gripper import Gripper, GripperCommand, Grippers
 
 
 def with_gripper(values):
@@ -99,8 +102,42 @@ def test_polarity_is_the_cards():
     assert [p for _, p in commands(rig)] == [0.04]
 
 
-def test_other_interfaces_are_refused_by_name():
+@pytest.mark.parametrize("interface", ["binary", "gripper_command"])
+def test_other_interfaces_get_a_command_of_their_own_and_no_trajectory(interface):
+    card = make_card(arms=[gripper_section(interface)]).arms[0].gripper
+    gripper = Gripper(card)
+    gripper.schedule(np.array([1.0, 0.0]), np.array([100 * MS, 200 * MS]), 0, 2, 0)
+    assert gripper.due(50 * MS) == []
+    assert gripper.due(100 * MS) == [GripperCommand("tool/commands", interface, "panda_finger_joint1", 0.04)]
+    assert gripper.due(250 * MS) == [GripperCommand("tool/commands", interface, "panda_finger_joint1", 0.0)]
+    assert gripper.due(300 * MS) == []
+
+
+def test_commands_of_two_arms_are_parted_by_their_interface():
+    sections = [arm_section("left", "panda"), arm_section("right", "other")]
+    sections[1]["gripper"].update(interface="binary", topic="tool/commands")
+    card = make_card(arms=sections)
+    arms = [SimpleNamespace(card=arm, gripper_column=card.gripper_column(arm.name)) for arm in card.arms]
+    grippers = Grippers(arms)
+    chunk = SimpleNamespace(actions=np.zeros((1, card.action_dim)))
+    grippers.schedule(chunk, SimpleNamespace(due_ns=np.array([5]), first=0, last=1), 0)
+    trajectories, commands = grippers.ready(10)
+    assert [t.topic for t in trajectories] == ["panda_hand_controller/joint_trajectory"]
+    assert [(c.topic, c.interface, c.position) for c in commands] == [("tool/commands", "binary", 0.0)]
+    assert grippers.ready(20) == ([], [])
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_the_core_hands_out_gripper_commands_unless_it_is_a_dry_run(dry_run):
+    rig = Rig(make_card(arms=[gripper_section("binary")]), dry_run=dry_run)
+    commands, send = [], rig.take
+    rig.take = lambda output: (commands.extend(output.grippers), send(output))[1]
+    rig.send(with_gripper([1] * 4 + [0] * 12))
+    rig.run(2000)
+    assert [c.position for c in commands] == ([] if dry_run else [0.04, 0.0])
+
+
+def gripper_section(interface):
     section = arm_section()
-    section["gripper"]["interface"] = "binary"
-    with pytest.raises(ValueError, match="'binary'.*'jtc'"):
-        Rig(make_card(arms=[section]))
+    section["gripper"].update(interface=interface, topic="tool/commands")
+    return section

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from curve import quintic
 
-from vla_controller.braking import brake, rest_to_rest_duration
+from vla_controller.braking import Stops, rest_to_rest_duration
 from vla_controller.planner import smooth, smoothing_weight
 from vla_controller.timeline import Timeline
 
@@ -75,7 +75,7 @@ def test_stop_keeps_to_acceleration_and_jerk_and_ends_at_rest(seed):
     rng = np.random.default_rng(seed)
     q, v, a = rng.uniform(-1, 1, 7), rng.uniform(-2, 2, 7), rng.uniform(-7, 7, 7)
     acceleration, jerk = np.full(7, 7.5), np.full(7, 3750.0)
-    stop = brake(q, v, a, acceleration, jerk)[0]
+    stop = Stops(q, v, a, acceleration, jerk)[0]
     T = stop.duration_ns * 1e-9
     zero = np.zeros(7)
     for t in np.linspace(0, T, 200):

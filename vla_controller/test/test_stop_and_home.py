@@ -170,7 +170,11 @@ def test_clock_set_back():
     assert rig.reports[-1].verdict is Verdict.NO_STATE and "rest" in rig.reports[-1].message
     rig.now += 10 * MS
     rig.controller.on_joint_state(rig.now, rig.names, q, np.zeros(7), rig.now)
-    rig.send(straight(), 3)
+    rig.send(straight(), 3)  # at rest, but what was sent before the clock jumped has not ended
+    assert rig.reports[-1].verdict is Verdict.NO_STATE
+    rig.now += 2500 * MS
+    rig.controller.on_joint_state(rig.now, rig.names, q, np.zeros(7), rig.now)
+    rig.send(straight(), 4)
     assert rig.reports[-1].verdict is Verdict.ACCEPTED
 
 

@@ -50,6 +50,13 @@ class Request:
     q_before: np.ndarray
     q_running: np.ndarray
 
+    def joint_origin(self) -> np.ndarray:
+        """Where the first planned step of JOINT_DELTA counts from (J,): the anchor and the skipped steps; else q_before."""
+        if not self.by_steps or self.space is not ActionSpace.JOINT_DELTA:
+            return self.q_before
+        first = self.schedule.first
+        return self.targets.q[first - 1].copy() if first else self.anchors.q_commanded
+
     @property
     def anchor(self) -> tuple[float, ...]:
         """As in ChunkReport: what the chunk counts from, or where the arm was commanded to be at the observation."""
@@ -149,16 +156,17 @@ class Arm:
             )  # fmt: skip
             return Wanted(q, self._planned(request, T, before), self._clamps(noted[:clamps], period))
         values = request.actions if request.by_steps else request.targets.q
+        origin = request.joint_origin()
         clamps = follow.follow_joints(
-            *self.model.chain, request.q_before, np.ascontiguousarray(values[planned]), request.by_steps, last_share,
+            *self.model.chain, request.q_before, origin, np.ascontiguousarray(values[planned]), request.by_steps, last_share,
             step_seconds[0], box_lower, box_upper, lower, upper, allowed, planned.start, q, noted,
         )  # fmt: skip
-        return Wanted(q, self._planned(request, q, request.q_before), self._clamps(noted[:clamps], period))
+        return Wanted(q, self._planned(request, q, origin), self._clamps(noted[:clamps], period))
 
     def scaled(self, request: Request, wanted: Wanted, q: np.ndarray) -> Wanted:
         """The same with other joint positions q (K, J); the planned actions follow them."""
         if not request.space.is_cartesian:
-            return Wanted(q, self._planned(request, q, request.q_before), wanted.clamps)
+            return Wanted(q, self._planned(request, q, request.joint_origin()), wanted.clamps)
         first = request.schedule.first
         before = self.model.forward(request.q_before)
         if request.by_steps:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from vla_motion.trajectory import JointTrajectory
 
 from .arm import Arm
-from .braking import Segment, brake, rest_to_rest_duration
+from .braking import Segment, Stops, rest_to_rest_duration
+from .homing import HomePath
 from .joint_states import JointStates
 from .limits import check_curve
 from .timeline import CLOSEST_KNOTS_NS, Timeline
@@ -17,10 +18,35 @@ from .timeline import CLOSEST_KNOTS_NS, Timeline
 _DISPLACED = 0.02  # [rad] more than an arm sags
 _SETTLED_NS = 300_000_000
 _BRAKE_CANDIDATES = 8
+_BRAKE_ATTEMPTS = 5
+_PATH_SAMPLES = 40
 # Under the splice rule the last stretch of the old motion before a splice is one control period shorter than planned
 _SPLICE_CLOSEST_NS = 40_000_000
-_HOME_SHARE = 0.25
+_HOME_ATTEMPTS = 8
 _HOME_SHORTEST = 0.5  # [s]
+
+
+class InFlight:
+    """Messages under the splice rule that may still be on their way.
+
+    A joint trajectory controller that finds two messages in one cycle keeps the newer one alone. So as long as one may
+    not have arrived, the next is stamped at the same splice and repeats it. delivery_ns: the longest a message takes.
+    """
+
+    def __init__(self, delivery_ns: int) -> None:
+        self._delivery_ns = delivery_ns
+        self._sent_ns, self._splice_ns = -delivery_ns, 0
+
+    def may_send(self, now_ns: int) -> bool:
+        """A splice under way leaves a message time to arrive before it."""
+        return now_ns >= self._sent_ns + self._delivery_ns or self._splice_ns >= now_ns + self._delivery_ns
+
+    def begin(self, now_ns: int, splice_ns: int) -> int:
+        """Where the message that is sent now has to begin [ns]; it is remembered as sent."""
+        late = now_ns >= self._sent_ns + self._delivery_ns or not self.may_send(now_ns)
+        self._splice_ns = splice_ns if late else min(splice_ns, self._splice_ns)
+        self._sent_ns = now_ns
+        return self._splice_ns
 
 
 class Cell:
@@ -36,12 +62,14 @@ class Cell:
         self.tolerance = np.concatenate(
             [np.full(len(arm.card.joints), arm.card.limits.tracking_tolerance) for arm in arms]
         )
+        self._home_path = HomePath(self.arms)
         self.timeline: Timeline | None = None
         self.splice_ns = 0
         self.braking = False
         self._margin_ns = margin_ns
         self._brake_margin_ns = min(margin_ns, brake_margin_ns)
         splice = any(arm.card.replacement_rule == "splice" for arm in arms)
+        self._in_flight = InFlight(self._brake_margin_ns if splice else 0)
         self._closest_ns = _SPLICE_CLOSEST_NS if splice else CLOSEST_KNOTS_NS
         self._acceleration = np.concatenate([arm.limits.acceleration for arm in arms])
         self._jerk = np.concatenate([arm.limits.jerk for arm in arms])
@@ -52,9 +80,16 @@ class Cell:
 
     def is_displaced(self, now_ns: int, states: JointStates) -> bool:
         """The motion has ended, and something else has moved the arm since."""
-        if now_ns < self.timeline.end_ns + _SETTLED_NS or not states.at_rest:
-            return False
+        settled = now_ns >= self.timeline.end_ns + _SETTLED_NS and states.at_rest
+        return settled and self.is_away(now_ns, states)
+
+    def is_away(self, now_ns: int, states: JointStates) -> bool:
+        """The arm is measured elsewhere than commanded, by more than it sags."""
         return bool(np.max(np.abs(self.timeline.sample(now_ns)[0] - states.positions)) > _DISPLACED)
+
+    def remaining_ns(self, now_ns: int) -> int:
+        """Until the motion that was sent comes to rest [ns]; 0 where none is under way."""
+        return max(0, self.timeline.end_ns - now_ns) if self.timeline is not None else 0
 
     def rest_at(self, now_ns: int, q: np.ndarray) -> None:
         """Commanded to stand at q (J,) [rad]."""
@@ -68,6 +103,10 @@ class Cell:
         """The first instant from t_ns on at which a new motion may take over."""
         return self.timeline.splice_instant(t_ns, self._closest_ns)
 
+    def may_send(self, now_ns: int) -> bool:
+        """Whether a message sent now is right whether or not the one before has arrived."""
+        return self._in_flight.may_send(now_ns)
+
     def splice(
         self, now_ns: int, splice_ns: int, times_ns: np.ndarray, q: np.ndarray, v: np.ndarray, a: np.ndarray
     ) -> None:
@@ -76,13 +115,32 @@ class Cell:
         self.splice_ns = splice_ns
         self.braking = False
 
-    def brake(self, now_ns: int) -> bool:
+    def tool_positions(self, times_ns: np.ndarray, arm: int) -> np.ndarray:
+        """Where the tool of an arm is commanded to be, in its base frame. Shape (N, 3) [m]."""
+        entry = self.arms[arm]
+        return entry.model.forward_batch(self.timeline.sample(times_ns)[0][:, entry.joints])[:, :3, 3]
+
+    def tool_path(self, now_ns: int, arm: int) -> np.ndarray:
+        """The same from now to the end of the motion; one row where the arm stands, none before the first command."""
+        if self.timeline is None:
+            return np.zeros((0, 3))
+        count = _PATH_SAMPLES if self.moving(now_ns) else 1
+        return self.tool_positions(np.linspace(now_ns, self.timeline.end_ns, count).astype(np.int64), arm)
+
+    def brake(self, now_ns: int, too_late: Callable[[int], bool] = lambda splice_ns: False) -> bool:
         """Takes the shortest way to rest within the limits; False where there is none, and the motion goes on to its own
-        end, or where the arm stands or that end comes as soon."""
+        end, or where the arm stands or that end comes as soon.
+
+        too_late: whether a stop that takes over at this instant [ns] would reach the arm after it; then a later one is
+        planned.
+        """
         if not self.moving(now_ns):
             return False
-        splice_ns = self.timeline.splice_instant(now_ns + self._brake_margin_ns)
-        stop = self._stop_from(splice_ns)
+        for attempt in range(_BRAKE_ATTEMPTS):
+            splice_ns = self.timeline.splice_instant(now_ns + self._brake_margin_ns * 2**attempt)
+            stop = self._stop_from(splice_ns)
+            if not too_late(splice_ns):
+                break
         if stop is None or splice_ns + stop.duration_ns >= self.timeline.end_ns:
             return False
         rest = stop.q_end[None]
@@ -94,51 +152,70 @@ class Cell:
     def _stop_from(self, splice_ns: int) -> Segment | None:
         """The shortest of the stops within acceleration and jerk that keeps to all other limits."""
         state = self.timeline.sample(splice_ns)
-        stops = brake(*state, self._acceleration, self._jerk)
-        longer = stops[_BRAKE_CANDIDATES :: max(1, len(stops) // _BRAKE_CANDIDATES)]
-        for stop in stops[:_BRAKE_CANDIDATES] + longer:
-            if self._problem(splice_ns, state, stop) is None:
-                return stop
+        stops = Stops(*state, self._acceleration, self._jerk)
+        coarse = range(_BRAKE_CANDIDATES, len(stops), max(1, len(stops) // _BRAKE_CANDIDATES))
+        for index in [*range(min(_BRAKE_CANDIDATES, len(stops))), *coarse]:
+            if self._problem(splice_ns, state, stops[index]) is None:
+                return stops[index]
         return None
 
-    def go_home(self, now_ns: int) -> str | None:
-        """Stops, then moves all joints together to the card's home. Returns why not, where that is not possible."""
+    def go_home(self, now_ns: int, share: float, clock: Callable[[], int] | None = None) -> str | None:
+        """Stops, then moves all joints together to the card's home. Returns why not, where that is not possible.
+
+        share: of each limit on speed, acceleration and jerk. clock: the time as it goes on [ns]: looking for a way around
+        what is in the way takes up to a second, and begins at rest only.
+        """
+        at_rest = not self.moving(now_ns)
         splice_ns = self.timeline.splice_instant(now_ns + self._margin_ns)
         state = self.timeline.sample(splice_ns)
-        knots: list[tuple[int, np.ndarray]] = []
-        start_ns, start = splice_ns, state[0]
+        stops: list[tuple[int, np.ndarray]] = []
+        start = state[0]
         if splice_ns < self.timeline.end_ns:
             stop = self._stop_from(splice_ns)
             if stop is None:
                 return "there is no stop within the limits before the motion under way ends"
-            start_ns, start = splice_ns + stop.duration_ns, stop.q_end
-            knots.append((start_ns, start))
-        home = np.concatenate([arm.home for arm in self.arms])
-        rest = (start, np.zeros_like(start), np.zeros_like(start))
-        duration = max(
-            _HOME_SHORTEST,
-            rest_to_rest_duration(
-                home - start,
-                _HOME_SHARE * np.concatenate([arm.limits.velocity for arm in self.arms]),
-                _HOME_SHARE * self._acceleration,
-                _HOME_SHARE * self._jerk,
-            ),
-        )
-        for _ in range(8):
-            journey = Segment(round(duration * 1e3) * 1_000_000, home)
-            problem = self._problem(start_ns, rest, journey)
-            if problem is None:
-                break
-            if not problem.kind.startswith("tool"):
-                return f"the way home is not within the limits: {problem}"
-            duration *= 1.3
-        else:
-            return f"the way home is not within the limits: {problem}"
-        knots.append((start_ns + journey.duration_ns, home))
-        q = np.stack([q for _, q in knots])
-        times = np.array([t for t, _ in knots], dtype=np.int64)
-        self.splice(now_ns, splice_ns, times, q, np.zeros_like(q), np.zeros_like(q))
+            start = stop.q_end
+            stops.append((stop.duration_ns, start))
+        home = self._home_path.home
+        legs = self._legs(start, [home], share)
+        if isinstance(legs, str):
+            if not at_rest:
+                return f"{legs}; a way around is looked for at rest: stop, then ask again"
+            waypoints = self._home_path.around(start)
+            if waypoints is None:
+                return f"{legs}, and no way around was found"
+            legs = self._legs(start, waypoints, share)
+            if isinstance(legs, str):
+                return legs
+            if clock is not None:
+                now_ns = max(now_ns, clock())
+                splice_ns = self.timeline.splice_instant(now_ns + self._margin_ns)
+        times = splice_ns + np.cumsum([duration for duration, _ in stops + legs])
+        q = np.stack([q for _, q in stops + legs])
+        self.splice(now_ns, splice_ns, times.astype(np.int64), q, np.zeros_like(q), np.zeros_like(q))
         return None
+
+    def _legs(self, start: np.ndarray, waypoints: Sequence[np.ndarray], share: float) -> list[tuple[int, np.ndarray]] | str:
+        """Duration [ns] and end of each motion from rest to rest; a text where one is not within the limits."""
+        velocity = np.concatenate([arm.limits.velocity for arm in self.arms])
+        legs = []
+        for end in waypoints:
+            seconds = rest_to_rest_duration(
+                end - start, share * velocity, share * self._acceleration, share * self._jerk
+            )
+            seconds = max(_HOME_SHORTEST, seconds)
+            rest = (start, np.zeros_like(start), np.zeros_like(start))
+            for _ in range(_HOME_ATTEMPTS):
+                leg = Segment(round(seconds * 1e3) * 1_000_000, end)
+                problem = self._problem(0, rest, leg)
+                if problem is None or not problem.kind.startswith("tool"):
+                    break
+                seconds *= 1.3
+            if problem is not None:
+                return f"the way home is not within the limits: {problem}"
+            legs.append((leg.duration_ns, end))
+            start = end
+        return legs
 
     def _problem(self, start_ns: int, state: tuple[np.ndarray, np.ndarray, np.ndarray], end: Segment):
         """The first arm's violation along one segment to rest; None where there is none."""
@@ -155,12 +232,14 @@ class Cell:
         """The motion from now on in the form that each arm's replacement rule needs.
 
         legacy: from the running knot at or before now, so that the joint trajectory controller samples between our
-        knots from its first cycle on, whatever state it believes in. splice: from the splice, which lies ahead of now.
+        knots from its first cycle on, whatever state it believes in. splice: from the splice, which lies ahead of now, or
+        from an earlier one whose message may not have arrived yet.
         """
         timeline = self.timeline
+        begin_ns = self._in_flight.begin(now_ns, self.splice_ns)
         messages = []
         for arm in self.arms:
-            begin = timeline.running_knot(now_ns if arm.card.replacement_rule == "legacy" else self.splice_ns)
+            begin = timeline.running_knot(now_ns if arm.card.replacement_rule == "legacy" else begin_ns)
             stamp_ns = max(1, int(timeline.times_ns[begin]))  # a stamp of zero would mean "on arrival"
             messages.append(
                 JointTrajectory(

@@ -12,7 +12,7 @@ from vla_contract.report import Clamp
 
 from .anchor import Schedule
 from .arm import Arm, Request, Wanted
-from .braking import brake
+from .braking import Stops
 from .effort import Effort
 from .limits import Violation, check_curve
 from .planner import smooth, smooth_within_limits
@@ -131,7 +131,7 @@ def _scaled(arms, requests, wanted, schedule, start, scale) -> list[Wanted]:
     scaled = []
     for arm, request, wish in zip(arms, requests, wanted):
         q, v, a = (x[arm.joints] for x in start)
-        stop = brake(q, v, a, arm.limits.acceleration, arm.limits.jerk)[0]
+        stop = Stops(q, v, a, arm.limits.acceleration, arm.limits.jerk)[0]
         ramp = Timeline(
             np.array([schedule.splice_ns, schedule.splice_ns + stop.duration_ns]),
             np.stack([q, stop.q_end]),
@@ -148,7 +148,8 @@ def _altered(schedule: Schedule, off: np.ndarray, reasons: list[Violation], clam
 
     off (K, J) [rad]: from the plan that would have been, had there been no limits, to the one that is.
     """
-    worst = max(reasons, key=lambda violation: violation.ratio)
+    contacts = [violation for violation in reasons if violation.kind == "collision"]
+    worst = max(contacts or reasons, key=lambda violation: violation.ratio)
     known = {clamp.step for clamp in clamps}
     steps = schedule.first + np.flatnonzero(np.abs(off).max(axis=1) > _NOTICEABLE)
     return [Clamp(int(step), worst.limit, worst.amount) for step in steps if step not in known]

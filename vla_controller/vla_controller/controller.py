@@ -12,24 +12,22 @@ from vla_contract.report import Verdict
 from vla_contract.status import ControllerState
 from vla_motion.model import RobotModel
 
-from .anchor import Schedule, make_schedule
 from .arm import Arm
 from .cell import Cell
-from .chunk_plan import make_requests, plan_chunk
 from .gate import Gate, Refusal
 from .gripper import Grippers
 from .joint_states import JointStates
-from .limits import Violation
 from .output import Output, Snapshot
 from .readiness import Readiness
 from .reports import Ledger
-from .strategy import DelayWatch, make_strategy
-from .tracking import Tracking, distance
+from .stitcher import Stitcher
+from .strategy import DelayWatch
+from .tracking import Tracking
 
 PLANNING_MARGIN_NS = 40_000_000
 BRAKE_MARGIN_NS = 10_000_000
-SLOWEST = 0.05
 _CLOCK_BACK_NS = 10_000_000
+_HOME_SHARE = 0.25
 _DELIVERY_NS = 3_000_000  # from publishing to the joint trajectory controller, on one host
 
 
@@ -45,6 +43,8 @@ class ChunkController:
         dry_run: Everything is planned, from the measured rest, and reported; no trajectory comes out.
         strategy: How chunks are stitched: receding_horizon, temporal_ensemble or committed_prefix.
         speed_scale: As set_speed_scale.
+        clock: The time as it goes on [ns]. Where planning took so long that a trajectory would reach the arm after its own
+            splice, it is planned anew (a stop) or dropped (a chunk). None: time stands still while a call lasts.
 
     Raises:
         ValueError: models and arms do not fit together, an unknown strategy, a speed scale or margin out of range, or a
@@ -61,6 +61,7 @@ class ChunkController:
         dry_run: bool = False,
         strategy: str = "receding_horizon",
         speed_scale: float = 1.0,
+        clock: Callable[[], int] | None = None,
     ) -> None:
         models = [model] if isinstance(model, RobotModel) else list(model)
         if len(models) != len(card.arms):
@@ -69,6 +70,7 @@ class ChunkController:
             raise ValueError(f"planning_margin_ns is {planning_margin_ns}, allowed is 0 or more")
         self.card = card
         self.dry_run = dry_run
+        self._clock = clock
         self._margin_ns = planning_margin_ns
         self._cell = Cell([Arm(card, i, m) for i, m in enumerate(models)], planning_margin_ns, brake_margin_ns)
         self._grippers = Grippers(self._cell.arms)
@@ -77,48 +79,38 @@ class ChunkController:
         self._states = JointStates(
             self._cell.joint_names, np.concatenate([arm.limits.velocity for arm in self._cell.arms])
         )
-        self._strategy = make_strategy(strategy)
+        self._stitcher = Stitcher(self._cell, strategy, planning_margin_ns, card.max_open_loop_ns)
+        self._stitcher.speed_scale = speed_scale
         self._delays = DelayWatch()
         self._tracking = Tracking(self._cell.tolerance)
         self._ready = Readiness(card, self._states)
         self._now_ns: int | None = None
         self._stale = False
         self._homing_until_ns: int | None = None
-        self.set_speed_scale(speed_scale)
 
     # what is known
 
     @property
     def speed_scale(self) -> float:
         """Speed of the steps of the chunks to come, as a share of what they ask for."""
-        return self._speed_scale
+        return self._stitcher.speed_scale
 
     def set_speed_scale(self, scale: float) -> None:
         """From the next chunk on steps take 1 / scale as long. Raises ValueError outside 0.05 to 1."""
-        if not SLOWEST <= scale <= 1.0:
-            raise ValueError(f"speed_scale is {scale}, allowed is {SLOWEST} to 1")
-        self._speed_scale = float(scale)
+        self._stitcher.speed_scale = scale
 
-    def tool_path(self, now_ns: int, arm: int = 0, samples: int = 40) -> np.ndarray:
+    def tool_path(self, now_ns: int, arm: int = 0) -> np.ndarray:
         """Where the tool of an arm will go: positions (N, 3) [m] in its base frame from now to the end of the plan.
 
         One row where the arm stands; none where nothing was ever commanded.
         """
-        timeline = self._cell.timeline
-        if timeline is None:
-            return np.zeros((0, 3))
-        moving = self._cell.moving(now_ns)
-        times = np.linspace(now_ns, timeline.end_ns, samples if moving else 1).astype(np.int64)
-        entry = self._cell.arms[arm]
-        return entry.model.forward_batch(timeline.sample(times)[0][:, entry.joints])[:, :3, 3]
+        return self._cell.tool_path(now_ns, arm)
 
     def tool_at(self, t_ns: int, arm: int = 0) -> np.ndarray | None:
         """Position (3,) [m] of an arm's tool in its base frame as commanded at t_ns; None before the first command."""
-        timeline = self._cell.timeline
-        if timeline is None:
+        if self._cell.timeline is None:
             return None
-        entry = self._cell.arms[arm]
-        return entry.model.forward(timeline.sample(t_ns)[0][entry.joints])[:3, 3].copy()
+        return self._cell.tool_positions(np.array([t_ns]), arm)[0]
 
     def commanded_at(self, t_ns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """Commanded position, velocity, acceleration (J,) at t_ns: the last seconds, and the plan ahead.
@@ -156,28 +148,16 @@ class ChunkController:
             return  # the next tick sees to the clock first
         if not self._states.update(stamp_ns, names, positions, velocities):
             return
-        if self._ready.clock_jumped and self._states.at_rest:
+        if self._ready.clock_jumped and self._states.at_rest and now_ns >= self._ready.sent_until_ns:
             self._ready.clock_jumped = False
         if self._cell.timeline is not None and not self.dry_run:
             self._tracking.compare(stamp_ns, self._states.positions, self._cell.timeline)
 
-    def on_chunk(
-        self, chunk: ActionChunk, now_ns: int, received_steady_ns: int = 0, clock: Callable[[], int] | None = None
-    ) -> Output:
-        """A chunk has arrived. Its SCHEDULED report is in the output, with the trajectory where one was planned.
+    def on_chunk(self, chunk: ActionChunk, now_ns: int, received_steady_ns: int = 0) -> Output:
+        """A chunk has arrived. Its SCHEDULED report is in the output, with the trajectory where one was planned."""
+        return self.on_chunks([chunk], now_ns, received_steady_ns)
 
-        clock: the time as it goes on [ns]. Where planning took so long that the trajectory would arrive after its own
-        splice, it is dropped, and the report says so. None: time stands still while it is planned.
-        """
-        return self.on_chunks([chunk], now_ns, received_steady_ns, clock)
-
-    def on_chunks(
-        self,
-        chunks: Sequence[ActionChunk],
-        now_ns: int,
-        received_steady_ns: int = 0,
-        clock: Callable[[], int] | None = None,
-    ) -> Output:
+    def on_chunks(self, chunks: Sequence[ActionChunk], now_ns: int, received_steady_ns: int = 0) -> Output:
         """Chunks that have arrived since the last call, in order of arrival. Only the newest of those that may be executed
         is planned; the others are reported superseded."""
         output = Output()
@@ -197,7 +177,7 @@ class ChunkController:
             else:
                 output.reports += self._ledger.refuse(chunk, *refusal, now_ns, received_steady_ns)
         if newest is not None:
-            refusal = self._follow(newest, now_ns, received_steady_ns, clock, output)
+            refusal = self._follow(newest, now_ns, received_steady_ns, output)
             if refusal is not None:
                 output.reports += self._ledger.refuse(newest, *refusal, now_ns, received_steady_ns)
         return self._finish(output, now_ns)
@@ -254,12 +234,13 @@ class ChunkController:
             output.accepted, output.message = False, refusal.message
             return self._finish(output, now_ns)
         self._begin_at_rest(now_ns)
-        problem = self._cell.go_home(now_ns)
+        problem = self._cell.go_home(now_ns, min(_HOME_SHARE, self.speed_scale), self._clock)
         if problem:
             output.accepted, output.message = False, problem
             return self._finish(output, now_ns)
         self._ledger.end(self._cell.splice_ns, "homing")
         self._homing_until_ns = self._cell.timeline.end_ns
+        now_ns = max(now_ns, self._clock()) if self._clock is not None else now_ns
         output.message = f"home in {(self._homing_until_ns - now_ns) * 1e-9:.1f} s"
         output.trajectories += self._cell.messages(now_ns)
         return self._finish(output, now_ns)
@@ -306,14 +287,7 @@ class ChunkController:
     def _unready(self, now_ns: int) -> Refusal | None:
         return self._ready.refusal(now_ns, commanded=self._cell.timeline is not None)
 
-    def _follow(
-        self,
-        chunk: ActionChunk,
-        now_ns: int,
-        received_steady_ns: int,
-        clock: Callable[[], int] | None,
-        output: Output,
-    ) -> Refusal | None:
+    def _follow(self, chunk: ActionChunk, now_ns: int, received_steady_ns: int, output: Output) -> Refusal | None:
         self._delays.add(now_ns - chunk.stamp_ns)
         refusal = self._unready(now_ns)
         if refusal is not None:
@@ -321,66 +295,26 @@ class ChunkController:
         if self._homing_until_ns is not None:
             return Refusal(Verdict.STOPPED, "homing is under way")
         self._begin_at_rest(now_ns)
-        schedule = self._schedule(chunk, now_ns)
-        if isinstance(schedule, Refusal):
-            return schedule
-        cell = self._cell
-        requests = make_requests(cell.arms, cell.timeline, chunk, schedule)
-        shaped = self._strategy.shape(requests, now_ns)
-        plan = plan_chunk(cell.arms, shaped, cell.timeline, chunk, schedule)
-        if isinstance(plan, Violation):
-            return Refusal(Verdict.INFEASIBLE, f"no motion within the limits: {plan}; the motion under way stays")
-        if clock is not None and clock() > schedule.splice_ns - _DELIVERY_NS:
-            taken = (clock() - now_ns) * 1e-6
+        stitched = self._stitcher.plan(chunk, now_ns)
+        if isinstance(stitched, Refusal):
+            return stitched
+        schedule, late_ns = stitched.schedule, self._late_ns(now_ns, stitched.schedule.splice_ns)
+        if late_ns > 0:
             return Refusal(
                 Verdict.INFEASIBLE,
-                f"planning took {taken:.0f} ms, too long for a planning margin of {self._margin_ns * 1e-6:.0f} ms; "
-                "the motion under way stays",
+                f"planned {late_ns * 1e-6:.0f} ms too late for a planning margin of {self._margin_ns * 1e-6:.0f} ms: this "
+                "computer is too busy; the motion under way stays",
             )
-        cell.splice(now_ns, schedule.splice_ns, plan.times_ns, plan.q, plan.v, plan.a)
-        self._strategy.accepted(requests)
+        self._stitcher.commit(stitched, now_ns)
         self._grippers.schedule(chunk, schedule, now_ns)
-        output.trajectories += cell.messages(now_ns)
-        ahead = cell.timeline.sample(self._states.stamp_ns)[0] - self._states.positions
-        output.reports.append(self._ledger.accept(chunk, schedule, plan, ahead, now_ns, received_steady_ns))
+        output.trajectories += self._cell.messages(now_ns)
+        ahead = self._cell.timeline.sample(self._states.stamp_ns)[0] - self._states.positions
+        output.reports.append(self._ledger.accept(chunk, schedule, stitched.plan, ahead, now_ns, received_steady_ns))
         return None
 
-    def _schedule(self, chunk: ActionChunk, now_ns: int) -> Schedule | Refusal:
-        """When the chunk's steps are due, or why none can be."""
-        cell, at_rest = self._cell, not self._cell.moving(now_ns)
-        refusal = self._check_reference(chunk)
-        splice_ns = cell.splice_instant(now_ns + self._margin_ns)
-        if refusal is None and not at_rest:
-            period_ns = round(chunk.step_period_ns / self._speed_scale)
-            refusal = self._strategy.refusal(chunk, period_ns, splice_ns - chunk.stamp_ns)
-        if refusal is not None:
-            return refusal
-        for _ in range(4):  # moving the splice to a whole millisecond before a step may bring it close to a knot again
-            schedule = make_schedule(
-                chunk, splice_ns, self.card.max_open_loop_ns, at_rest=at_rest, speed_scale=self._speed_scale
-            )
-            splice_ns = cell.splice_instant(schedule.splice_ns)
-            if splice_ns == schedule.splice_ns:
-                break
-        if schedule.first >= chunk.horizon:
-            return Refusal(Verdict.STALE, "every step lies in the past")
-        if schedule.planned.stop <= schedule.first:
-            return Refusal(Verdict.EXPIRED, "no step is due before the open-loop limit")
-        return schedule
-
-    def _check_reference(self, chunk: ActionChunk) -> Refusal | None:
-        """Relative actions count from a state that has to be the arm's."""
-        if not chunk.action_space.is_relative:
-            return None
-        beyond = distance(self._cell.timeline, chunk.stamp_ns, chunk.reference_positions)
-        joint = int(np.argmax(beyond - self._cell.tolerance))
-        if beyond[joint] <= self._cell.tolerance[joint]:
-            return None
-        return Refusal(
-            Verdict.DESYNC,
-            f"reference_positions of {self._cell.joint_names[joint]} is {beyond[joint]:.2f} rad from the commanded motion "
-            f"at the observation, {self._cell.tolerance[joint]:g} rad are allowed",
-        )
+    def _late_ns(self, now_ns: int, splice_ns: int) -> int:
+        """By how much a trajectory that is sent now would miss its own splice [ns]; 0 or less: it would not."""
+        return 0 if self._clock is None else self._clock() + _DELIVERY_NS - splice_ns
 
     def _begin_at_rest(self, now_ns: int) -> None:
         """Where nothing was commanded yet, or nothing ever is, the commanded motion is to stand as measured.
@@ -390,12 +324,12 @@ class ChunkController:
         if self.dry_run or self._cell.timeline is None or self._cell.is_displaced(now_ns, self._states):
             self._ledger.end(now_ns, "dry run: each chunk starts from the measured rest")
             self._cell.rest_at(now_ns, self._states.positions)
-            self._strategy.forget()
+            self._stitcher.strategy.forget()
 
     def _brake(self, now_ns: int, why: str, output: Output) -> None:
         self._grippers.hold()
-        self._strategy.forget()
-        if self._cell.brake(now_ns):
+        self._stitcher.strategy.forget()
+        if self._cell.brake(now_ns, lambda splice_ns: self._late_ns(now_ns, splice_ns) > 0):
             self._homing_until_ns = None
             output.trajectories += self._cell.messages(now_ns)
             self._ledger.end(self._cell.splice_ns, f"braked: {why}")
@@ -423,26 +357,29 @@ class ChunkController:
         if still and (self._ready.desync or self._states.leap):
             self._ready.desync = False
             self._states.settle()
-            self._cell.forget()
             self._tracking.forget()
-            self._strategy.forget()
+            if self._cell.timeline is not None and self._cell.is_away(now_ns, self._states):
+                self._cell.forget()
+                self._stitcher.strategy.forget()
 
     def _set_back(self, now_ns: int, output: Output) -> None:
         """The clock jumped back: what was remembered is of another time. What was sent already ends at rest."""
         output.reports += self._ledger.close_all(now_ns, "the clock was set back")
         self._gate.clock_jumped(now_ns)
+        self._ready.sent_until_ns = now_ns + self._cell.remaining_ns(self._now_ns)
         self._cell.forget()
         self._tracking.forget()
         self._states.forget()
-        self._strategy.forget()
+        self._stitcher.strategy.forget()
         self._grippers.hold()
         self._homing_until_ns = None
         self._ready.desync, self._ready.clock_jumped = False, True
 
     def _finish(self, output: Output, now_ns: int) -> Output:
-        output.trajectories += self._grippers.due(now_ns)
+        trajectories, output.grippers = self._grippers.ready(now_ns)
+        output.trajectories += trajectories
         if self.dry_run:
-            output.trajectories = []
+            output.trajectories, output.grippers = [], []
         self._ledger.counts.trajectories_published += len(output.trajectories)
         output.status = self._state(now_ns).name
         return output

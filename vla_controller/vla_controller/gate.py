@@ -14,7 +14,7 @@ from vla_contract.report import Verdict
 _AHEAD_NS = 50_000_000
 _LATE_NS = 500_000_000  # a missing chunk may still arrive this long after the next one
 _RUNS_REMEMBERED = 256
-_MOST_LOST = 100  # reports about one gap
+_MOST_LOST = 1000  # reports about one gap
 
 
 class Refusal(NamedTuple):

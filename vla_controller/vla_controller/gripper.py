@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,17 +18,24 @@ _HYSTERESIS = 0.1  # of the way from closed to open, on either side of the middl
 _TRAVEL_NS = 300_000_000
 
 
-class Gripper:
-    """Two states with hysteresis; a command goes out on the first wish and on each change.
+@dataclass(frozen=True)
+class GripperCommand:
+    """A command for a gripper that no joint trajectory controller drives.
 
-    Raises ValueError for an interface other than jtc.
+    topic: of the card, relative. interface: gripper_command (an action of control_msgs) or binary (a message with one
+    number). joint: that moves. position: the card's open or closed one [m, or rad for a revolute joint].
     """
 
+    topic: str
+    interface: str
+    joint: str
+    position: float
+
+
+class Gripper:
+    """Two states with hysteresis; a command goes out on the first wish and on each change."""
+
     def __init__(self, card: GripperCard) -> None:
-        if card.interface != "jtc":
-            raise ValueError(
-                f"gripper {card.name}: interface is {card.interface!r}, this controller commands 'jtc' only"
-            )
         self._card = card
         self._open: bool | None = None
         self._pending: list[tuple[int, bool]] = []
@@ -62,8 +70,8 @@ class Gripper:
         """As after start: the next wish is commanded whatever it is."""
         self._open, self._pending = None, []
 
-    def due(self, now_ns: int) -> list[JointTrajectory]:
-        """Commands whose time has come, the newest only."""
+    def due(self, now_ns: int) -> list[JointTrajectory | GripperCommand]:
+        """Commands whose time has come, the newest only: of the kind that the card's interface takes."""
         ready = [state for due, state in self._pending if due <= now_ns]
         if not ready:
             return []
@@ -79,8 +87,10 @@ class Gripper:
         band = 0.0 if state is None else _HYSTERESIS if not state else -_HYSTERESIS
         return bool(openness > 0.5 + band)
 
-    def _command(self, opened: bool) -> JointTrajectory:
+    def _command(self, opened: bool) -> JointTrajectory | GripperCommand:
         position = self._card.open_position if opened else self._card.closed_position
+        if self._card.interface != "jtc":
+            return GripperCommand(self._card.topic, self._card.interface, self._card.joint, position)
         return JointTrajectory(
             topic=self._card.topic,
             stamp_ns=0,
@@ -112,6 +122,10 @@ class Grippers:
         for _, gripper in self._grippers:
             gripper.forget()
 
-    def due(self, now_ns: int) -> list[JointTrajectory]:
-        """As Gripper.due."""
-        return [command for _, gripper in self._grippers for command in gripper.due(now_ns)]
+    def ready(self, now_ns: int) -> tuple[list[JointTrajectory], list[GripperCommand]]:
+        """As Gripper.due, parted: for joint trajectory controllers, and for grippers driven in another way."""
+        commands = [command for _, gripper in self._grippers for command in gripper.due(now_ns)]
+        return (
+            [command for command in commands if isinstance(command, JointTrajectory)],
+            [command for command in commands if isinstance(command, GripperCommand)],
+        )

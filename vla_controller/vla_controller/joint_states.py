@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_REST_SPEED = 0.1  # [rad/s]
+_REST_SPEED = 0.15  # [rad/s] more than a joint that stands trembles
 _LEAP = 0.05  # [rad] beyond what the joint's speed explains
 _HASTE = 1.5  # times the joint's speed limit
 _SETTLED_NS = 50_000_000

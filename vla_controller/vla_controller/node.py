@@ -5,21 +5,23 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 
-from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory as TrajectoryMsg
+from visualization_msgs.msg import MarkerArray
 
 from vla_contract.action_space import ActionSpace
-from vla_contract.card import CardError, load_card
-from vla_contract.chunk import ActionChunk, ChunkError
+from vla_contract.card import ArmCard, CardError, load_card
+from vla_contract.chunk import ActionChunk
 from vla_contract.report import Phase
-from vla_contract.ros.convert import chunk_from_msg, report_to_msg, run_id_from_msg, run_id_to_msg, trajectory_to_msg
-from vla_contract.ros.qos import LATCHED, RELIABLE, SENSOR
+from vla_contract.ros.convert import report_to_msg, run_id_from_msg, run_id_to_msg, trajectory_to_msg
+from vla_contract.ros.qos import CHUNKS, LATCHED, RELIABLE, REPORTS, SENSOR
 from vla_contract.ros.run import run_node
 from vla_contract.ros.stamps import ns_to_duration, ns_to_stamp, stamp_to_ns
 from vla_contract.status import ControllerState
@@ -29,7 +31,14 @@ from vla_msgs.msg import ChunkReport as ReportMsg
 from vla_msgs.msg import ControllerStatus
 
 from .controller import ChunkController, Output
+from .controller_state import ControllerStateMsg, StateReader, state_topic
 from .description import models_from_file, models_from_text
+from .diagnostics import Monitor
+from .gripper_ros import GripperSenders
+from .inbox import sort_chunks, take_waiting
+from .markers import Picture
+from .messages import health_to_msg, markers_to_msg
+from .parameters import declare_parameters, on_speed_scale
 
 _TICK = 0.01  # [s]
 _STATUS = 0.1  # [s]
@@ -44,52 +53,68 @@ class ControllerNode(Node):
 
     def __init__(self) -> None:
         super().__init__("controller")
-        path = self._parameter("card", "", "path of the interface card (YAML)")
-        if not path:
-            raise ValueError("parameter 'card' is empty; the path of an interface card (YAML) is needed")
-        self._card = load_card(path)
-        self._dry_run = self._parameter("dry_run", False, "plan and report everything, publish no trajectory")
-        margin = self._parameter(
-            "planning_margin", 0.04, "from a chunk's arrival to the instant its motion takes over [s]", (0.0, 0.5)
-        )
-        model = self._parameter("model", "", "path of a URDF or MJCF; empty: read from the topic robot_description")
-        self._margin_ns = round(margin * 1e9)
+        self._settings = declare_parameters(self)
+        self._card = load_card(self._settings.card)
+        self._speed_scale = self._settings.speed_scale
         self._core: ChunkController | None = None
         self._message = "waiting for robot_description"
         self._last_status: ControllerState | None = None
+        self._picture, self._monitor = Picture(self._card), Monitor()
         self._trajectories = {
             topic: self.create_publisher(TrajectoryMsg, topic, RELIABLE)
             for arm in self._card.arms
-            for topic in (arm.trajectory_topic, *((arm.gripper.topic,) if arm.gripper else ()))
+            for topic in (arm.trajectory_topic, *_gripper_trajectory_topics(arm))
         }
-        self._reports = self.create_publisher(ReportMsg, "vla/chunk_report", RELIABLE)
+        self._grippers = GripperSenders(self, self._card, needed=not self._settings.dry_run)
+        self._reports = self.create_publisher(ReportMsg, "vla/chunk_report", REPORTS)
         self._status = self.create_publisher(ControllerStatus, "vla/controller_status", RELIABLE)
-        if model:
-            self._begin(models_from_file(model, self._card))
+        self._markers = self.create_publisher(MarkerArray, "vla/markers", RELIABLE)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", RELIABLE)
+        if self._settings.model:
+            self._begin(models_from_file(self._settings.model, self._card))
         else:
             self.create_subscription(String, "robot_description", self._on_description, LATCHED)
-        self.create_subscription(JointState, self._card.state.topic, self._on_joint_state, SENSOR)
-        self.create_subscription(ChunkMsg, "vla/action_chunk", self._on_chunk, RELIABLE)
+        self._states = self.create_subscription(JointState, self._card.state.topic, self._on_joint_state, SENSOR)
+        self._chunks = self.create_subscription(ChunkMsg, "vla/action_chunk", self._on_chunk, CHUNKS)
+        self._subscribe_to_controllers()
         for name in ("stop", "resume", "home"):
             self.create_service(Trigger, f"vla/{name}", lambda _, response, name=name: self._serve(name, response))
+        on_speed_scale(self, self._on_speed_scale)
         self.create_timer(_TICK, self._on_tick)
-        self.create_timer(_STATUS, self._publish_status)
+        self.create_timer(_STATUS, self._on_status)
 
-    def _parameter(self, name: str, default, description: str, bounds: tuple[float, float] | None = None):
-        descriptor = ParameterDescriptor(description=description, read_only=True)
-        if bounds is not None:
-            descriptor.floating_point_range = [FloatingPointRange(from_value=bounds[0], to_value=bounds[1], step=0.0)]
-        return self.declare_parameter(name, default, descriptor).value
+    def _subscribe_to_controllers(self) -> None:
+        if ControllerStateMsg is None:
+            self.get_logger().info("no control_msgs: the trajectory controllers' own state is not read")
+            return
+        for index, arm in enumerate(self._card.arms):
+            topic = state_topic(arm.trajectory_topic)
+            if topic is not None:
+                heard = partial(self._on_controller_state, index, StateReader())
+                self.create_subscription(ControllerStateMsg, topic, heard, SENSOR)
 
     @property
     def _now(self) -> int:
         return self.get_clock().now().nanoseconds
 
     def _begin(self, models) -> None:
-        self._core = ChunkController(self._card, models, planning_margin_ns=self._margin_ns, dry_run=self._dry_run)
-        self._message = "dry run: no trajectory is published" if self._dry_run else ""
+        settings = self._settings
+        self._core = ChunkController(
+            self._card,
+            models,
+            planning_margin_ns=settings.planning_margin_ns,
+            brake_margin_ns=settings.brake_margin_ns,
+            dry_run=settings.dry_run,
+            strategy=settings.strategy,
+            speed_scale=self._speed_scale,
+            clock=lambda: self._now,
+        )
+        self._message = "dry run: no trajectory is published" if settings.dry_run else ""
         joints = ", ".join(joint for arm in self._card.arms for joint in arm.joints)
-        self.get_logger().info(f"card '{self._card.name}' ({self._card.card_hash}), joints {joints}")
+        self.get_logger().info(
+            f"card '{self._card.name}' ({self._card.card_hash}), joints {joints}, {settings.strategy}, "
+            f"speed scale {self._speed_scale:g}"
+        )
 
     def _on_description(self, message: String) -> None:
         if self._core is not None:
@@ -101,30 +126,42 @@ class ControllerNode(Node):
             self.get_logger().error(self._message)
 
     def _on_joint_state(self, message: JointState) -> None:
+        # All that wait: after a long plan the newest would otherwise come several callbacks later.
+        self._hear_states(message, *take_waiting(self._states, SENSOR.depth))
+
+    def _hear_states(self, *messages: JointState) -> None:
         if self._core is not None:
-            self._core.on_joint_state(
-                stamp_to_ns(message.header.stamp), message.name, message.position, message.velocity or None, self._now
-            )
+            for state in messages:
+                self._core.on_joint_state(
+                    stamp_to_ns(state.header.stamp), state.name, state.position, state.velocity or None, self._now
+                )
+
+    def _on_controller_state(self, arm: int, reader: StateReader, message: ControllerStateMsg) -> None:
+        told = reader.read(message)
+        if self._core is not None and told is not None:
+            self._publish(self._core.on_controller_state(arm, *told, self._now))
+
+    def _on_speed_scale(self, scale: float) -> None:
+        self._speed_scale = scale
+        if self._core is not None:
+            self._core.set_speed_scale(scale)
+        self.get_logger().info(f"speed scale {scale:g}")
 
     def _on_chunk(self, message: ChunkMsg) -> None:
         received = time.monotonic_ns()
+        messages = [message, *take_waiting(self._chunks, CHUNKS.depth)]
         if self._core is None:
             self.get_logger().warning(f"chunk {message.sequence} ignored: {self._message}", throttle_duration_sec=1.0)
             return
-        try:
-            chunk = chunk_from_msg(message)
-        except ChunkError as error:
-            self._publish(self._core.on_malformed(_outline(message), str(error), self._now, received))
-            return
-        self._publish(self._core.on_chunk(chunk, self._now, received))
-        taken = time.monotonic_ns() - received
-        if taken > self._margin_ns:
-            self.get_logger().warning(
-                f"chunk {chunk.sequence} took {taken * 1e-6:.0f} ms, longer than planning_margin: its motion began late",
-                throttle_duration_sec=1.0,
-            )
+        # Those that are none come last, as if late: between chunks they would make more than the newest be planned.
+        chunks, malformed = sort_chunks(messages)
+        if chunks:
+            self._publish(self._core.on_chunks(chunks, self._now, received))
+        for wrong, reason in malformed:
+            self._publish(self._core.on_malformed(_outline(wrong), reason, self._now, received))
 
     def _on_tick(self) -> None:
+        self._hear_states(*take_waiting(self._states, SENSOR.depth))
         if self._core is not None:
             self._publish(self._core.tick(self._now))
 
@@ -141,12 +178,16 @@ class ControllerNode(Node):
     def _publish(self, output: Output) -> None:
         for trajectory in output.trajectories:
             self._trajectories[trajectory.topic].publish(trajectory_to_msg(trajectory))
+        for command in output.grippers:
+            self._grippers.send(command)
         published = time.monotonic_ns() if output.trajectories else 0
         for report in output.reports:
             if published and report.phase is Phase.SCHEDULED and not report.verdict.is_refusal:
                 report = replace(report, published_steady_ns=published)
                 self._core.published(published)
             self._reports.publish(report_to_msg(report))
+            self._picture.on_report(report, self._core.tool_at)
+            self._monitor.on_report(report)
             if report.phase is Phase.CLOSED and report.verdict.is_refusal and report.message:
                 self.get_logger().warning(
                     f"chunk {report.sequence}: {report.verdict.name}: {report.message}", throttle_duration_sec=1.0
@@ -154,10 +195,29 @@ class ControllerNode(Node):
         if ControllerState[output.status] != self._last_status:
             self._publish_status()
 
+    def _on_status(self) -> None:
+        self._publish_status()
+        now, core = self._now, self._core
+        health = self._monitor.judge(
+            core.snapshot(now) if core else None,
+            now,
+            message=self._message,
+            speed_scale=self._speed_scale,
+            dry_run=self._settings.dry_run,
+        )
+        name = self.get_fully_qualified_name()
+        self._diagnostics.publish(health_to_msg(health, name, self._card.name, now))
+        if core is not None and self._markers.get_subscription_count():
+            paths = [core.tool_path(now, index) for index in range(len(self._card.arms))]
+            self._markers.publish(markers_to_msg(self._picture.shapes(paths), now))
+
     def _publish_status(self) -> None:
         now, core = self._now, self._core
         message = ControllerStatus(
-            stamp=ns_to_stamp(now), dry_run=self._dry_run, card_hash=self._card.card_hash, speed_scale=1.0
+            stamp=ns_to_stamp(now),
+            dry_run=self._settings.dry_run,
+            card_hash=self._card.card_hash,
+            speed_scale=core.speed_scale if core else self._speed_scale,
         )
         message.message = self._message
         if core is not None:
@@ -171,6 +231,10 @@ class ControllerNode(Node):
             for name, count in vars(snapshot.counts).items():
                 setattr(message, name, count)
         self._status.publish(message)
+
+
+def _gripper_trajectory_topics(arm: ArmCard) -> tuple[str, ...]:
+    return (arm.gripper.topic,) if arm.gripper and arm.gripper.interface == "jtc" else ()
 
 
 def _outline(message: ChunkMsg) -> ActionChunk:

@@ -8,6 +8,7 @@ from vla_contract.report import ChunkReport
 from vla_contract.status import ControllerState
 from vla_motion.trajectory import JointTrajectory
 
+from .gripper import GripperCommand
 from .reports import Counts
 
 
@@ -15,11 +16,13 @@ from .reports import Counts
 class Output:
     """What an entry of the controller asks for.
 
-    trajectories: to publish, in order. reports: to publish after them. status: name of the ControllerState now.
+    trajectories: to publish, in order. grippers: commands for those that no joint trajectory controller drives. reports:
+    to publish after them. status: name of the ControllerState now.
     accepted and message: the answer to stop, resume and home.
     """
 
     trajectories: list[JointTrajectory] = field(default_factory=list)
+    grippers: list[GripperCommand] = field(default_factory=list)
     reports: list[ChunkReport] = field(default_factory=list)
     status: str = ControllerState.WAITING_FOR_STATE.name
     accepted: bool = True

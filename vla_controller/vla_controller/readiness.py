@@ -17,7 +17,8 @@ class Readiness:
     """Conditions that keep the arm from moving. All are False, and speed_scaling is 1, in normal work.
 
     stopped: ``vla/stop`` is latched. desync: measured and commanded motion disagreed. clock_jumped: the clock was set
-    back, and the arm has not been seen at rest since. speed_scaling: of the joint trajectory controller, as it says.
+    back, and the arm has not been seen at rest since what was sent before has ended, at sent_until_ns. speed_scaling: of
+    the joint trajectory controller, as it says.
     """
 
     card: InterfaceCard
@@ -25,6 +26,7 @@ class Readiness:
     stopped: bool = False
     desync: bool = False
     clock_jumped: bool = False
+    sent_until_ns: int = 0
     speed_scaling: float = 1.0
 
     def is_stale(self, now_ns: int) -> bool:

@@ -47,12 +47,14 @@ class Timeline:
             before = int(np.searchsorted(self.times_ns, t_ns, side="left")) - 1
             if before < 0 or t_ns - int(self.times_ns[before]) >= closest_ns:
                 return t_ns
-            later = int(self.times_ns[before]) + closest_ns
-            t_ns += -((t_ns - later) // 1_000_000) * 1_000_000
-            if before + 1 < len(self.times_ns) and t_ns >= int(self.times_ns[before + 1]):
-                t_ns = int(self.times_ns[before + 1])
-                if t_ns - int(self.times_ns[before]) >= CLOSEST_KNOTS_NS:
-                    return t_ns
+            missing = int(self.times_ns[before]) + closest_ns - t_ns
+            later = t_ns - (-missing // 1_000_000) * 1_000_000
+            following = int(self.times_ns[before + 1]) if before + 1 < len(self.times_ns) else later + 1
+            if later < following:
+                return later
+            if following - int(self.times_ns[before]) >= CLOSEST_KNOTS_NS:
+                return following
+            t_ns = following + 1_000_000
 
     def spliced(
         self, now_ns: int, splice_ns: int, times_ns: np.ndarray, q: np.ndarray, v: np.ndarray, a: np.ndarray

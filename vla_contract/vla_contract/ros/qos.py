@@ -15,5 +15,9 @@ SENSOR = _profile(5, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE)
 # Chunks, reports, trajectories, status: none may be lost, and none may be played late to a newcomer.
 RELIABLE = _profile(10, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
 
+# The controller's ends of chunks and their reports: a second of a flood of 500 chunks a second fits, answers included.
+CHUNKS = _profile(500, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
+REPORTS = _profile(2000, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
+
 # Policy info, robot description: a newcomer gets the last one.
 LATCHED = _profile(1, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)

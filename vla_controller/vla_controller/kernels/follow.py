@@ -173,18 +173,18 @@ def follow_poses(
 
 
 @njit(
-    f"int64({CHAIN}, float64[::1], float64[:,::1], boolean, float64, float64, float64[::1], float64[::1], "
+    f"int64({CHAIN}, float64[::1], float64[::1], float64[:,::1], boolean, float64, float64, float64[::1], float64[::1], "
     "float64[::1], float64[::1], float64[::1], int64, float64[:,::1], float64[:,::1])",
     cache=True,
 )
 def follow_joints(
-    placements, prismatic, tool, q_before, wanted, is_delta, last_share, farthest, box_lower, box_upper, q_lower,
-    q_upper, allowed, first, q_out, clamps,
+    placements, prismatic, tool, q_before, q_from, wanted, is_delta, last_share, farthest, box_lower, box_upper,
+    q_lower, q_upper, allowed, first, q_out, clamps,
 ):  # fmt: skip
-    """As follow_poses for wanted joint positions, or with is_delta changes of them, (K, J)."""
+    """As follow_poses for wanted joint positions, or with is_delta changes of them from q_from (J,) on, (K, J)."""
     K, J = q_out.shape
     count = 0
-    previous, errors, wish = q_before.copy(), np.empty(2), np.empty(J)
+    previous, origin, errors, wish = q_before.copy(), q_from.copy(), np.empty(2), np.empty(J)
     frames, T, inside = np.empty((J, 4, 4)), np.empty((4, 4)), np.empty((4, 4))
     lower, upper, p = np.empty(3), np.empty(3), np.empty(3)
     slowed = np.zeros(1, dtype=np.bool_)
@@ -197,9 +197,10 @@ def follow_joints(
         share = last_share if k == K - 1 else 1.0
         q = q_out[k]
         for j in range(J):
-            full = wanted[k, j] if is_delta else wanted[k, j] - previous[j]
-            # values near the largest float must not become infinite on the way
-            want = previous[j] + share * full if share < 1.0 or is_delta else wanted[k, j]
+            if is_delta:
+                want = origin[j] + share * wanted[k, j]
+            else:
+                want = wanted[k, j] if share == 1.0 else previous[j] + share * (wanted[k, j] - previous[j])
             q[j] = min(max(want, q_lower[j]), q_upper[j])
             if q[j] != want:
                 count = _note(clamps, count, first + k, POSITION + j, abs(want - q[j]))
@@ -237,4 +238,5 @@ def follow_joints(
             before[i] = p[i] = T[i, 3]
         _tighten(box_lower, box_upper, p, lower, upper)
         previous[:] = q
+        origin[:] = q
     return count

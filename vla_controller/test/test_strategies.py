@@ -1,0 +1,103 @@
+"""Receding horizon, temporal ensembling, committed prefix: what each does, and where each is valid."""
+
+import numpy as np
+import pytest
+from cells import MS, Rig, make_card, straight
+
+from vla_contract.report import Verdict
+from vla_controller.controller import ChunkController
+
+
+def rig_with(strategy: str, **options) -> Rig:
+    return Rig(make_card(**options), strategy=strategy)
+
+
+def moving(strategy: str, **options) -> Rig:
+    rig = rig_with(strategy, **options)
+    rig.send(straight())
+    rig.run(400)
+    return rig
+
+
+def scheduled(rig: Rig, sequence: int):
+    return [r for r in rig.reports if r.sequence == sequence][0]
+
+
+def test_an_unknown_strategy_is_told_with_those_there_are():
+    rig = Rig()
+    with pytest.raises(ValueError, match="receding_horizon, temporal_ensemble, committed_prefix"):
+        ChunkController(rig.card, rig.model, strategy="average")
+
+
+@pytest.mark.parametrize("strategy", ["receding_horizon", "temporal_ensemble", "committed_prefix"])
+def test_a_chunk_that_finds_the_arm_at_rest_starts_now_whatever_its_delay(strategy):
+    rig = rig_with(strategy)
+    rig.send(straight(), stamp_ns=rig.now - 400 * MS)
+    assert scheduled(rig, 0).verdict is Verdict.ACCEPTED and scheduled(rig, 0).steps_skipped == 0
+
+
+def test_ensembling_averages_motion_but_never_the_gripper():
+    rig = moving("temporal_ensemble")
+    before = rig.tool(rig.now + 900 * MS)[1, 3]
+    sideways = straight((0.1, 0.05, 0.0))
+    actions = np.hstack([sideways, np.zeros((16, 1))])  # and the gripper closes
+    rig.send(actions, 1)
+    alone = moving("receding_horizon")
+    alone.send(actions, 1)
+    own = alone.tool(alone.now + 900 * MS)[1, 3] - before
+    both = rig.tool(rig.now + 900 * MS)[1, 3] - before
+    assert own > 0.03
+    assert both == pytest.approx(own / 2, rel=0.1)  # two chunks, of nearly the same weight
+    np.testing.assert_array_equal(scheduled(rig, 1).planned_actions[:, 6], 0.0)
+    rig.run(300)
+    assert rig.trajectories[-1].topic == "panda_hand_controller/joint_trajectory"
+    assert rig.trajectories[-1].positions[-1, 0] == 0.0
+
+
+def test_ensembling_forgets_what_a_stop_has_cut():
+    rig = moving("temporal_ensemble")
+    rig.take(rig.controller.stop(rig.now))
+    rig.take(rig.controller.resume(rig.now))
+    rig.run(1000)
+    start = rig.tool()[0, 3]
+    rig.send(straight((-0.1, 0, 0)), 1)
+    rig.run(2500)
+    assert rig.tool()[0, 3] < start - 0.15
+
+
+@pytest.mark.parametrize(
+    "strategy, chunk, verdict, words",
+    [
+        ("receding_horizon", {"steps": 3, "late": 350}, Verdict.STALE, "longer than the horizon of 3 steps"),
+        ("temporal_ensemble", {"steps": 1, "late": 0}, Verdict.SHAPE, "needs 2 steps"),
+        ("temporal_ensemble", {"steps": 6, "late": 320}, Verdict.STALE, "half of the horizon"),
+        ("committed_prefix", {"steps": 16, "late": 0}, Verdict.SHAPE, "allows 1 to 15"),
+        ("committed_prefix", {"steps": 16, "late": 250, "committed": 2}, Verdict.STALE, "2 committed steps of 100 ms"),
+    ],
+)
+def test_outside_its_delay_and_horizon_a_strategy_refuses(strategy, chunk, verdict, words):
+    rig = moving(strategy)
+    rig.send(
+        straight(steps=chunk["steps"]), 1, stamp_ns=rig.now - chunk["late"] * MS,
+        committed_steps=chunk.get("committed", 0),
+    )  # fmt: skip
+    assert rig.reports[-1].verdict is verdict and words in rig.reports[-1].message
+
+
+def test_committed_steps_stay_as_they_were_planned():
+    rig = moving("committed_prefix")
+    times = [rig.now + t * MS for t in range(0, 300, 10)]
+    before = np.array([rig.controller.commanded_at(t)[0] for t in times])
+    rig.send(straight((0.0, 0.2, 0.0)), 1, committed_steps=3)
+    assert scheduled(rig, 1).verdict is Verdict.ACCEPTED and scheduled(rig, 1).steps_skipped == 3
+    after = np.array([rig.controller.commanded_at(t)[0] for t in times])
+    np.testing.assert_allclose(after, before, atol=1e-12)
+    assert rig.tool(rig.now + 1000 * MS)[1, 3] > 0.05
+
+
+def test_the_measured_delay_is_watched():
+    rig = moving("receding_horizon")
+    for sequence in range(1, 20):
+        rig.run(100)
+        rig.send(straight(), sequence, stamp_ns=rig.now - 150 * MS)
+    assert rig.controller.snapshot(rig.now).delay_ns == pytest.approx(150 * MS, rel=0.05)

@@ -12,18 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vla_motion import rotation as rot
+from vla_sim.expert_motion import Funnel, Gap, follow
 from vla_sim.scene import BLOCK_HALF, COASTER_HEIGHT, CUP_RADIUS, OBJECTS
 
-SPEED = 0.26
-"""Fastest tool motion [m/s]."""
-DESCENT_SPEED = 0.16
-"""Fastest motion downwards [m/s]."""
-TURN_SPEED = 1.2
-"""Fastest rotation of the tool [rad/s]."""
-GAIN = 0.5
-"""Share of the remaining distance taken in one step, below the speed limits."""
 HOVER = 0.11
 """Height above the grasp from which the hand descends [m]."""
+CLEAR = 0.08
+"""Height above the grasp below which the hand does not go before it is open [m]."""
 CARRY = 0.17
 """Height of the tool while something is carried to its destination [m]."""
 FINGER_SPEED = 0.06
@@ -121,43 +116,38 @@ class Expert:
     def _approach(self, s: ExpertState) -> np.ndarray:
         """A funnel over the target: the nearer to its axis, the lower the hand may be."""
         grasp = s.target + [0.0, 0.0, self._grasp.height]
-        off_axis = float(np.linalg.norm(grasp[:2] - s.tool[:2]))
         turn = self._turn(s, self._grasp_yaw(s))
-        misaligned = float(np.linalg.norm(turn))
-        above = float(np.clip(2.5 * (off_axis - 0.008) + 0.25 * (misaligned - 0.10), 0.0, HOVER))
-        at_grasp = off_axis < 0.008 and abs(s.tool[2] - grasp[2]) < 0.008 and misaligned < 0.12
+        off_axis = float(np.linalg.norm(grasp[:2] - s.tool[:2]))
+        at_grasp = off_axis < 0.008 and abs(s.tool[2] - grasp[2]) < 0.008 and float(np.linalg.norm(turn)) < 0.12
         if at_grasp:
             return self._action(s, grasp, turn, gripper=0.0)
-        blocked = s.finger < 0.85 * FINGER_OPEN and s.tool[2] < grasp[2] + 0.07
-        goal = s.tool + [0.0, 0.0, 0.02] if blocked else np.array([*grasp[:2], grasp[2] + above])
-        if not blocked and s.tool[2] < goal[2] - 0.01:
-            # Low and off the axis: rise before moving sideways, so as not to sweep over the neighbours.
-            goal[:2] = s.tool[:2] + (goal[:2] - s.tool[:2]) * float(np.clip(1 - (goal[2] - s.tool[2]) / 0.05, 0.1, 1.0))
-        return self._action(s, goal, turn, gripper=1.0)
+        if s.finger < 0.85 * FINGER_OPEN:
+            clear = grasp + [0.0, 0.0, CLEAR]
+            if s.tool[2] < clear[2]:
+                return self._action(s, np.array([*s.tool[:2], clear[2]]), turn, gripper=1.0)
+            return self._action(s, clear, turn, gripper=1.0, funnel=Funnel(top=HOVER - CLEAR, radius=0.008))
+        return self._action(s, grasp, turn, gripper=1.0, funnel=Funnel(top=HOVER, radius=0.008), starting=True)
 
     def _carry(self, s: ExpertState) -> np.ndarray:
+        turn = self._turn(s, self._tool_yaw(s))
+        lifted = s.tool[2] - OBJECTS[self._target].rest_height - self._grasp.height
         if self._destination is None:
-            goal = np.array([*s.tool[:2], max(0.20, self._grasp.height + 0.20)])
-            return self._action(s, goal, self._turn(s, self._tool_yaw(s)), gripper=0.0)
+            goal = np.array([*s.tool[:2], self._grasp.height + 0.20])
+            return self._action(s, goal, turn, gripper=0.0, left=lifted)
         place = s.destination + [0.0, 0.0, place_height(self._target, self._destination)]
         # The object may sit off the tool: bring the object, not the tool, over the destination.
         place[:2] -= s.target[:2] - s.tool[:2]
-        off_axis = float(np.linalg.norm(place[:2] - s.tool[:2]))
-        turn = self._turn(s, self._tool_yaw(s))
-        if off_axis < 0.010 and s.tool[2] < place[2] + 0.006:
+        if float(np.linalg.norm(place[:2] - s.tool[:2])) < 0.010 and s.tool[2] < place[2] + 0.006:
             return self._action(s, place, turn, gripper=1.0)
-        height = place[2] + float(
-            np.clip(2.5 * (off_axis - 0.010), 0.0, max(CARRY - place[2], 0.05) + self._grasp.height)
-        )
-        goal = np.array([*place[:2], height])
-        if s.tool[2] < height - 0.01:
-            goal[:2] = s.tool[:2] + (goal[:2] - s.tool[:2]) * float(np.clip(1 - (height - s.tool[2]) / 0.08, 0.0, 1.0))
-        return self._action(s, goal, turn, gripper=0.0)
+        top = max(CARRY - place[2], 0.05) + self._grasp.height
+        return self._action(s, place, turn, gripper=0.0, funnel=Funnel(top=top, radius=0.010), left=lifted)
 
     def _retreat(self, s: ExpertState) -> np.ndarray:
-        opening = s.finger < 0.8 * FINGER_OPEN
-        goal = s.tool if opening else np.array([*s.tool[:2], 0.24])
-        return self._action(s, goal, self._turn(s, self._tool_yaw(s)), gripper=1.0)
+        turn = self._turn(s, self._tool_yaw(s))
+        if s.finger < 0.94 * FINGER_OPEN:
+            return self._action(s, s.tool, turn, gripper=1.0)
+        place = s.destination[2] + place_height(self._target, self._destination)
+        return self._action(s, np.array([*s.tool[:2], 0.24]), turn, gripper=1.0, left=s.tool[2] - place)
 
     # Geometry.
 
@@ -196,10 +186,24 @@ class Expert:
         wanted = np.array([[c, sn, 0.0], [sn, -c, 0.0], [0.0, 0.0, -1.0]])
         return rot.log(wanted @ s.rotation.T)
 
-    def _action(self, s: ExpertState, goal: np.ndarray, turn: np.ndarray, *, gripper: float) -> np.ndarray:
-        move = _limited(goal - s.tool, SPEED * self._dt, crawl=0.004)
-        move[2] = max(move[2], -DESCENT_SPEED * self._dt)
-        return np.array([*move, *_limited(turn, TURN_SPEED * self._dt, crawl=0.01), gripper])
+    def _action(
+        self,
+        s: ExpertState,
+        goal: np.ndarray,
+        turn: np.ndarray,
+        *,
+        gripper: float,
+        funnel: Funnel | None = None,
+        left: float | None = None,
+        starting: bool = False,
+    ) -> np.ndarray:
+        """One step towards a goal: see `follow`."""
+        way = goal[:2] - s.tool[:2]
+        before = Gap(float(np.linalg.norm(way)), float(s.tool[2] - goal[2]), float(np.linalg.norm(turn)))
+        after = follow(before, funnel, self._dt, left=left, end_height=float(goal[2]) if starting else None)
+        sideways = way * (1.0 - after.off_axis / before.off_axis) if before.off_axis > 1e-9 else np.zeros(2)
+        rotation = turn * (1.0 - after.angle / before.angle) if before.angle > 1e-9 else np.zeros(3)
+        return np.array([*sideways, after.height - before.height, *rotation, gripper])
 
     def _predict(self, s: ExpertState, action: np.ndarray) -> ExpertState:
         """The state one step later, as far as kinematics tell."""
@@ -210,7 +214,8 @@ class Expert:
             target = target + action[:3]
         near = float(np.linalg.norm(target + [0, 0, self._grasp.height] - tool)) < 0.02
         if action[6] > 0.5:
-            finger = min(FINGER_OPEN, s.finger + FINGER_SPEED * self._dt)
+            # Fingers that hold something need a while to come loose.
+            finger = s.finger if held else min(FINGER_OPEN, s.finger + FINGER_SPEED * self._dt)
             if held and self._destination is not None:
                 drop = place_height(self._target, self._destination) - self._grasp.height
                 target = np.array([*target[:2], s.destination[2] + min(drop, target[2] - s.destination[2])])
@@ -220,11 +225,3 @@ class Expert:
             finger = max(min(s.finger, stop) if held else stop, s.finger - FINGER_SPEED * self._dt)
             held = held or (near and finger <= stop + 1e-6)
         return replace(s, tool=tool, rotation=rotation, finger=finger, target=target, held=held)
-
-
-def _limited(vector: np.ndarray, longest: float, *, crawl: float) -> np.ndarray:
-    """A step along `vector`: a share of it, at most `longest`, and all of it once shorter than `crawl`."""
-    length = float(np.linalg.norm(vector))
-    if length < 1e-9:
-        return np.zeros(3)
-    return vector * (min(longest, max(GAIN * length, min(length, crawl))) / length)

@@ -22,10 +22,12 @@ from vla_contract.ros.stamps import ns_to_duration, ns_to_stamp
 from vla_msgs.msg import ObjectPose, TaskState
 from vla_msgs.srv import Reset
 from vla_sim.card_fit import WorldError
+from vla_sim.frames import RobotFrames
 from vla_sim.jtc_message import TrajectoryMessage
-from vla_sim.scene import robot_mjcf
 from vla_sim.server import Callbacks, SimServer
 from vla_sim.tasks import TaskError
+from vla_sim.tf import TransformPublisher
+from vla_sim.urdf import UrdfError, robot_urdf
 from vla_sim.world import SimWorld
 
 
@@ -55,12 +57,15 @@ class SimNode(Node):
         self._clock_publisher = self.create_publisher(Clock, "/clock", SENSOR) if publish_clock else None
         self._task_states = self.create_publisher(TaskState, "vla/task_state", RELIABLE)
         self._description = self.create_publisher(String, "robot_description", LATCHED)
-        self._description.publish(String(data=robot_mjcf()))
+        self._description.publish(String(data=robot_urdf()))
+        self._frames = RobotFrames(self._world.model, card)
+        self._transforms = TransformPublisher(self)
         self._card = card
         callbacks = Callbacks(self._on_state, self._on_image, self._on_slip, self._on_error)
         start = None if publish_clock else self.get_clock().now().nanoseconds
         self._server = SimServer(self._world, callbacks, rate=rate, start_ns=start)
         self._episode_start = self._world.now_ns
+        self._transforms.fixed(self._frames.fixed(), self._episode_start)
         arm = card.arms[0]
         for topic in (arm.trajectory_topic, arm.gripper.topic):
             self.create_subscription(JointTrajectoryMsg, topic, lambda m, t=topic: self._on_trajectory(t, m), RELIABLE)
@@ -96,6 +101,8 @@ class SimNode(Node):
         message = JointState(name=list(names), position=positions.tolist(), velocity=velocities.tolist())
         message.header.stamp = stamp
         self._states.publish(message)
+        if self._transforms.is_due(now_ns):
+            self._transforms.moving(self._frames.moving(dict(zip(names, message.position, strict=True))), now_ns)
 
     def _on_image(self, camera: str, stamp_ns: int, image: np.ndarray) -> None:
         info = self._camera_infos[camera]
@@ -129,6 +136,7 @@ class SimNode(Node):
             return response
         self._episode += 1
         self._episode_start = self._world.now_ns
+        self._transforms.fixed(self._frames.fixed(), self._episode_start)
         response.success, response.instruction, response.episode = True, self._task.instruction, self._episode
         return response
 
@@ -161,4 +169,4 @@ class SimNode(Node):
 
 def main() -> None:
     """Entry point: 0 after Ctrl-C, 1 after an error, which is one line."""
-    sys.exit(run_node(SimNode, "sim", (CardError, WorldError, TaskError, ParameterException, ValueError)))
+    sys.exit(run_node(SimNode, "sim", (CardError, WorldError, TaskError, UrdfError, ParameterException, ValueError)))

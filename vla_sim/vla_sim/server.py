@@ -118,12 +118,14 @@ class SimServer:
                 next_frame = max(next_frame + period, now - period)
 
     def _cameras(self) -> None:
-        while self._frame_due.wait() and not self._stopping.is_set():
+        while not self._stopping.is_set():
+            if not self._frame_due.wait(0.2):
+                continue
+            self._frame_due.clear()
             with self._lock:
                 stamp = self._world.now_ns
                 staged = [(c.name, self._world.stage(c.name)) for c in self._world.card.cameras]
             # Policies decide when the card's first camera arrives: it comes last, so that the others are there by then.
             for name, renderer in reversed(staged):
                 self._callbacks.on_image(name, stamp, renderer.render())
-            self._frame_due.clear()
         self._world.close()

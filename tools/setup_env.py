@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STATE = VENV / "setup-state.json"
 BUILD_INPUTS = ("package.xml", "setup.py", "setup.cfg", "CMakeLists.txt", "resource", "msg", "srv", "action")
-DATA_FOLDERS = ("launch", "cards", "config", "checkpoints")
+DATA_FOLDERS = ("launch", "cards", "config", "robots", "checkpoints")
 
 
 def digest(*parts: object) -> str:

@@ -14,7 +14,7 @@ from vla_bringup import cli, cli_card
     (["up", "nothing"], "no launch 'nothing': give a file, or one of: "),
     (["up", "sim", "sed:=1"], "unknown launch argument 'sed'; allowed are: card, checkpoint"),
     (["up", "sim", "seed=1"], "argument 'seed=1' is not of the form name:=value"),
-    (["up", "sim", "card:=nothing"], "no card 'nothing': give a file, or one of: panda_tabletop"),
+    (["up", "sim", "card:=nothing"], "no card 'nothing': give a file, or one of: fr3, panda_tabletop,"),
     (["up", "sim", "task:=nothing", "policy:=false"], "no task 'nothing' in card 'panda_tabletop'; it has: pick,"),
     (["up", "sim", "checkpoint:=/no/such.safetensors"], "checkpoint file /no/such.safetensors does not exist"),
     (["card", "check", "/no/card.yaml"], "card file /no/card.yaml does not exist"),

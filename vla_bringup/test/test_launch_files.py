@@ -9,7 +9,8 @@ from launching import write_launch_file
 from vla_bringup.launch_runner import LaunchError, arguments_of, plan_launch
 from vla_bringup.launch_runner.substitutions import Substituter, SubstitutionError
 
-SIM = Path(__file__).parents[1] / "launch" / "sim.launch.xml"
+LAUNCH = Path(__file__).parents[1] / "launch"
+SIM, REAL = LAUNCH / "sim.launch.xml", LAUNCH / "real.launch.xml"
 
 
 @pytest.fixture
@@ -121,9 +122,13 @@ def test_malformed_substitutions(text):
         Substituter(Path("/x/y.xml"), {"a": "1"}, {}).expand(text)
 
 
-def test_the_shipped_launch_file_describes_every_argument_and_has_required_nodes_only():
-    for argument in arguments_of(SIM):
+@pytest.mark.parametrize("path", sorted(LAUNCH.glob("*.launch.xml")), ids=lambda path: path.name)
+def test_shipped_launch_files_describe_every_argument(path):
+    for argument in arguments_of(path):
         assert argument.description.endswith("."), argument.name
+
+
+def test_the_arguments_of_the_simulator():
     assert {a.name for a in arguments_of(SIM)} >= {"card", "task", "checkpoint", "seed", "use_sim_time", "rule", "autostart"}
 
 
@@ -133,3 +138,21 @@ def test_the_shipped_launch_file_evaluates_against_the_installed_packages():
     assert all(p.required and "__ns:=/cell" in p.command for p in processes)
     assert "seed:=7" in processes[0].command and "use_sim_time:=true" in processes[1].command
     assert [p.name for p in plan_launch(SIM, {"policy": "false"}).processes] == ["sim", "controller"]
+
+
+def test_the_launch_file_for_arms_moves_nothing_unless_told_to():
+    defaults = {a.name: a.default for a in arguments_of(REAL)}
+    assert defaults["dry_run"] == "true" and defaults["speed_scale"] == "0.1" and defaults["mock"] == "false"
+    assert defaults["card"] is None and defaults["model"] == "" == defaults["checkpoint"]
+
+
+def test_the_launch_file_for_arms_evaluates_against_the_installed_packages():
+    plain = plan_launch(REAL, {"card": "/cell.yaml", "checkpoint": "/policy.safetensors", "namespace": "cell"}).processes
+    assert [p.name for p in plain] == ["controller", "policy"]
+    assert all(p.required and "__ns:=/cell" in p.command and "use_sim_time:=false" in p.command for p in plain)
+    assert {"dry_run:=true", "speed_scale:=0.1", 'model:=""', 'card:="/cell.yaml"'} <= set(plain[0].command)
+    values = {"card": "/cell.yaml", "model": "/arm.urdf", "policy": "false", "dry_run": "false", "speed_scale": "1"}
+    mocked = plan_launch(REAL, {**values, "mock": "true"}).processes
+    assert [p.name for p in mocked] == ["mock", "controller"]
+    assert {"dry_run:=false", "speed_scale:=1.0", 'model:="/arm.urdf"'} <= set(mocked[1].command)
+    assert 'model:="/arm.urdf"' in mocked[0].command

@@ -11,6 +11,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
 from vla_bringup.names import find_launch_file
+from vla_eval.graph_process import free_domain
 from vla_msgs.msg import ControllerStatus
 from vla_msgs.srv import Reset
 
@@ -20,7 +21,7 @@ TIMEOUT = 40.0  # [s]
 @pytest.fixture
 def node(monkeypatch):
     """A ROS node in a domain of its own, which processes started by the test share."""
-    domain = 1 + os.getpid() % 100
+    domain = free_domain()
     monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
     context = rclpy.Context()
     rclpy.init(context=context, domain_id=domain)

@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 
 from vla_bringup.launch_runner import Argument, LaunchError, Supervisor, arguments_of, parse_assignments, plan_launch
 from vla_bringup.launch_runner.substitutions import truth
-from vla_bringup.names import find_card, find_checkpoint, find_launch_file
+from vla_bringup.names import find_card, find_checkpoint, find_launch_file, find_model
 from vla_contract.card import load_card
 
-_FIND = {"card": find_card, "checkpoint": find_checkpoint}
+_FIND = {"card": find_card, "checkpoint": find_checkpoint, "model": find_model}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `vla up`."""
-    parser.add_argument("launch_file", help="name of a launch file of vla_bringup ('sim'), or a path")
+    parser.add_argument("launch_file", help="name of a launch file of vla_bringup ('sim', 'real'), or a path")
     parser.add_argument("assignments", nargs="*", metavar="NAME:=VALUE",
-                        help="launch arguments; card and checkpoint may be the names of shipped ones")
+                        help="launch arguments; card, checkpoint and model may be the names of shipped ones")
     parser.add_argument("-s", "--show-args", action="store_true", help="list the launch file's arguments and end")
     parser.add_argument("--patience", type=float, default=5.0,
                         help="after Ctrl-C, time before SIGTERM and again before SIGKILL [s] (default: %(default)s)")
@@ -34,14 +34,20 @@ def show(arguments: Sequence[Argument]) -> str:
 
 
 def check_inputs(values: Mapping[str, str]) -> None:
-    """Tells a mistake in card, task or checkpoint before anything is started. Raises one of the suite's errors."""
+    """Tells a mistake in card, task, checkpoint or model before anything is started. Raises one of the suite's errors."""
     if values.get("card"):
         card = load_card(find_card(values["card"]))
         tasks = [task.name for task in card.tasks]
         if values.get("task") and values["task"] not in tasks:
             raise LaunchError(f"no task '{values['task']}' in card '{card.name}'; it has: {', '.join(tasks)}")
-    if values.get("checkpoint") and truth(values.get("policy", "true")):
+    if "checkpoint" in values and truth(values.get("policy", "true")):
+        if not values["checkpoint"]:
+            raise LaunchError("no checkpoint: give checkpoint:=... (a policy trained for the card), or policy:=false")
         find_checkpoint(values["checkpoint"])
+    if values.get("model"):
+        find_model(values["model"])
+    elif truth(values.get("mock", "false")):
+        raise LaunchError("mock:=true needs model:=..., a URDF of the arm: without a robot nothing else describes it")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -41,6 +41,12 @@ def find_checkpoint(name_or_path: str | Path) -> Path:
     return _find("checkpoint", name_or_path, share("vla_policy_node") / "checkpoints", ".safetensors")
 
 
+def find_model(name_or_path: str | Path) -> Path:
+    """A robot description by path, or by the name of one that ships with the suite. Raises NotShippedError."""
+    folder = share("vla_bringup") / "robots"
+    return _find("model", name_or_path, folder, ".xml" if str(name_or_path).endswith(".xml") else ".urdf")
+
+
 def find_launch_file(name_or_path: str | Path) -> Path:
     """A launch file by path, or by the name of one that ships with the suite ("sim"). Raises NotShippedError."""
     if str(name_or_path).endswith(".xml"):

@@ -14,26 +14,25 @@ from vla_contract.ros.convert import trajectory_from_msg
 from vla_contract.ros.qos import RELIABLE
 from vla_eval.bench import graph_figures
 from vla_eval.graph_client import GraphClient, GraphError
-from vla_eval.graph_process import GraphProcess
+from vla_eval.graph_process import GraphProcess, free_domain
 from vla_msgs.action import RunTask
 from vla_msgs.msg import ControllerStatus, PolicyStatus
 
 pytestmark = pytest.mark.timeout(240)
-DOMAIN = 88
 SEED = 1000
 
 
 @pytest.fixture(scope="module")
 def graph(tmp_path_factory):
     log = tmp_path_factory.mktemp("graph") / "graph.log"
-    with GraphProcess({"task": "pick", "seed": SEED}, log, DOMAIN) as process:
+    with GraphProcess({"task": "pick", "seed": SEED}, log, free_domain()) as process:
         yield process
 
 
 @pytest.fixture(scope="module")
 def client(graph):
     with GraphClient("graph_test") as client:
-        for _ in range(60):
+        for _ in range(120):
             graph.check_alive()
             try:
                 client.wait_ready(timeout=1.0)
@@ -171,7 +170,7 @@ def _children(graph):
     ],
 )
 def test_a_mistake_ends_the_launch_with_its_reason_and_no_traceback(tmp_path, arguments, words):
-    graph = GraphProcess(arguments, tmp_path / "graph.log", DOMAIN + 1)
+    graph = GraphProcess(arguments, tmp_path / "graph.log", free_domain())
     try:
         graph._process.wait(60)
     finally:
@@ -181,7 +180,7 @@ def test_a_mistake_ends_the_launch_with_its_reason_and_no_traceback(tmp_path, ar
 
 
 def test_a_killed_node_ends_the_launch_with_a_failure(tmp_path):
-    graph = GraphProcess({"policy": "false"}, tmp_path / "graph.log", DOMAIN + 2)
+    graph = GraphProcess({"policy": "false"}, tmp_path / "graph.log", free_domain())
     try:
         deadline = time.monotonic() + 30
         while len(children := _children(graph)) < 2 and time.monotonic() < deadline:

@@ -9,7 +9,7 @@ from eval_paths import CARD
 from vla_eval.cell import Cell
 from vla_eval.expert_policy import Disturbance, ExpertPolicy
 from vla_eval.lockstep import LockstepRunner
-from vla_sim.scene import robot_mjcf
+from vla_sim.urdf import robot_urdf
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -92,7 +92,7 @@ def test_the_node_publishes_what_lockstep_commanded(card, trial):
     states = peer.create_publisher(JointState, card.state.topic, RELIABLE)
     chunks = peer.create_publisher(ActionChunk, "vla/action_chunk", RELIABLE)
     description = peer.create_publisher(String, "robot_description", LATCHED)
-    description.publish(String(data=robot_mjcf()))
+    description.publish(String(data=robot_urdf()))
 
     def until(condition, what):
         deadline = time.monotonic() + 20.0

@@ -6,7 +6,7 @@ from vla_contract.card import InterfaceCard, load_card
 from vla_controller.controller import ChunkController
 from vla_motion.model import RobotModel
 from vla_policy_node.policy import Policy
-from vla_sim.scene import robot_mjcf
+from vla_sim.urdf import robot_urdf
 from vla_sim.world import SimWorld
 
 
@@ -25,8 +25,8 @@ class Cell:
         arm = card.arms[0]
         self.card = card
         self.world = SimWorld(card)
-        self.model = RobotModel.from_mjcf(
-            robot_mjcf(), joints=list(arm.joints), tool_frame=arm.tool_frame, base_frame=arm.base_frame
+        self.model = RobotModel.from_urdf(
+            robot_urdf(), joints=list(arm.joints), tool_frame=arm.tool_frame, base_frame=arm.base_frame
         )
 
     def new_controller(self) -> ChunkController:

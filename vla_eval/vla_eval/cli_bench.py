@@ -7,27 +7,37 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-PARTS = ("policy", "sim", "lockstep", "graph")
+SUITE = ("policy", "sim", "lockstep", "graph")
+CONTROLLER = ("fuzz", "cost", "seam", "clean", "faults")
+PARTS = (*SUITE, "controller", *CONTROLLER)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--card", default="panda_tabletop", help="card name or file (default: %(default)s)")
     parser.add_argument("--checkpoint", default="panda_tabletop", help="checkpoint name or file (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("out/bench"), help="folder for results (default: %(default)s)")
+    parser.add_argument(
+        "--docs", type=Path, default=Path("docs"),
+        help="folder for the controller's tables and picture, where it exists; else --out (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--trials", type=int, default=12, help="trials through the graph (default: %(default)s)")
-    parser.add_argument("--long", action="store_true", help="five times the samples")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="measure these parts only")
+    parser.add_argument("--long", action="store_true", help="five times the samples; the fuzz with a million chunks")
+    parser.add_argument(
+        "--only", nargs="+", choices=PARTS, default=(*SUITE, "controller"), metavar="PART",
+        help=f"measure these parts only: {', '.join(PARTS)}; controller stands for the last {len(CONTROLLER)}",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from vla_eval import bench
+    from vla_eval import bench, controller_bench
     from vla_eval.machine import describe_machine
 
     console = Console()
     factor = 5 if args.long else 1
     args.out.mkdir(parents=True, exist_ok=True)
+    docs = args.docs if args.docs.is_dir() else args.out
     path = args.out / "results.json"
     written = json.loads(path.read_text()) if path.exists() else {}
     machine = describe_machine()
@@ -41,10 +51,31 @@ def run(args: argparse.Namespace) -> int:
     kept = written.get("machine", {})
     same = all(kept.get(key) == machine[key] for key in ("processor", "cores", "memory_gib"))
     results = written.get("results", {}) if same else {}
-    for part in args.only:
+    for part in expand(args.only):
         console.print(f"measuring {part} ...")
-        results[part] = measure[part]()
+        if part in CONTROLLER:
+            figures = controller_bench.measure_part(
+                part, args.card, args.checkpoint, args.out, docs, console, long=args.long
+            )
+            results.setdefault("controller", {}).update(figures)
+        else:
+            figures = results[part] = measure[part]()
         path.write_text(json.dumps({"machine": machine, "results": results}, indent=2) + "\n")
-        console.print_json(json.dumps(results[part]))
+        console.print_json(json.dumps(headline(figures)))
     console.print(f"figures are in {path}")
     return 0
+
+
+def expand(parts: tuple[str, ...] | list[str]) -> list[str]:
+    """The parts in order, "controller" replaced by its own, each once."""
+    expanded = [name for part in parts for name in (CONTROLLER if part == "controller" else (part,))]
+    return list(dict.fromkeys(expanded))
+
+
+def headline(figures: dict) -> dict:
+    """The figures without lists, which are long."""
+    return {
+        key: headline(value) if isinstance(value, dict) else value
+        for key, value in figures.items()
+        if not isinstance(value, list)
+    }

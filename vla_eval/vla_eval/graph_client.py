@@ -48,9 +48,13 @@ class GraphClient:
     """Talks to sim, policy and controller from its own thread.
 
     Use it as a context manager; it needs an environment in which the graph's domain is visible.
+
+    Args:
+        name: Of its node.
+        keep_chunks: Chunks and their reports are heard. Reading them takes a millisecond each.
     """
 
-    def __init__(self, name: str = "vla_client") -> None:
+    def __init__(self, name: str = "vla_client", *, keep_chunks: bool = True) -> None:
         self._context = Context()
         rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
         self.node = Node(name, context=self._context)
@@ -61,15 +65,19 @@ class GraphClient:
         self.task_state: TaskState | None = None
         self._reset = self.node.create_client(Reset, "vla_sim/reset")
         self._run = ActionClient(self.node, RunTask, "vla/run_task")
-        for kind, topic, callback, qos in (
+        chunk_topics = (
             (ChunkMsg, "vla/action_chunk", self._on_chunk, RELIABLE),
             (ReportMsg, "vla/chunk_report", self._on_report, RELIABLE),
+        )
+        for kind, topic, callback, qos in (
+            *(chunk_topics if keep_chunks else ()),
             (TaskState, "vla/task_state", self._on_task_state, RELIABLE),
             (PolicyStatus, "vla/policy_status", self._on_policy_status, RELIABLE),
             (ControllerStatus, "vla/controller_status", self._on_controller_status, RELIABLE),
             (PolicyInfo, "vla/policy_info", self._on_policy_info, LATCHED),
         ):
             self.node.create_subscription(kind, topic, callback, qos)
+        self._closing = threading.Event()
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin, daemon=True)
@@ -82,15 +90,19 @@ class GraphClient:
         self.close()
 
     def close(self) -> None:
-        """Leave the graph."""
+        """Leave the graph. A second call does nothing."""
+        if self._closing.is_set():
+            return
+        self._closing.set()
+        self._thread.join(timeout=5.0)
         self._executor.shutdown(timeout_sec=2.0)
-        self._thread.join(timeout=2.0)
         self.node.destroy_node()
         rclpy.try_shutdown(context=self._context)
 
     def _spin(self) -> None:
         try:
-            self._executor.spin()
+            while not self._closing.is_set():
+                self._executor.spin_once(timeout_sec=0.1)
         except ExternalShutdownException:
             pass
 
@@ -160,13 +172,9 @@ class GraphClient:
         Raises:
             GraphError: No simulator, or it refused, with its reason.
         """
-        if not self._reset.wait_for_service(timeout):
-            raise GraphError("no service vla_sim/reset: is the sim node running?")
-        response = self._wait(self._reset.call_async(Reset.Request(task=task, seed=seed)), "vla_sim/reset", timeout)
-        if not response.success:
-            raise GraphError(f"vla_sim/reset refused: {response.message}")
+        episode, instruction = self._ask_reset(task, seed, timeout)
         self.wait_until(
-            lambda: self.task_state is not None and self.task_state.episode >= response.episode,
+            lambda: self.task_state is not None and self.task_state.episode >= episode,
             "the new task state",
             timeout,
         )
@@ -177,7 +185,19 @@ class GraphClient:
             "the controller to find the arm again",
             timeout,
         )
-        return response.instruction
+        return instruction
+
+    def reset_now(self, task: str, seed: int, timeout: float = 10.0) -> None:
+        """Lay out a task and do not wait: whoever moves the arm meanwhile finds it elsewhere. Raises GraphError like `reset`."""
+        self._ask_reset(task, seed, timeout)
+
+    def _ask_reset(self, task: str, seed: int, timeout: float) -> tuple[int, str]:
+        if not self._reset.wait_for_service(timeout):
+            raise GraphError("no service vla_sim/reset: is the sim node running?")
+        response = self._wait(self._reset.call_async(Reset.Request(task=task, seed=seed)), "vla_sim/reset", timeout)
+        if not response.success:
+            raise GraphError(f"vla_sim/reset refused: {response.message}")
+        return response.episode, response.instruction
 
     def send(self, instruction: str, time_limit_s: float, timeout: float = 10.0):
         """Send a goal; returns the goal handle (`accepted` says whether it was taken)."""

@@ -1,0 +1,147 @@
+"""What an arm was really told to do: the messages of its trajectory topic as one curve, sampled at 1 kHz against the card.
+
+Shares no code with the planner: quintics are solved here from their six end conditions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import perm
+
+import numpy as np
+
+from vla_contract.card import ArmCard
+from vla_motion.model import RobotModel
+
+PERIOD_NS = 1_000_000
+TOLERANCE = 1e-6
+_INSIDE_M = 1e-6
+_LATEST_NS = 300_000_000
+_STEP_RAD, _STEP_RAD_S = 1e-6, 1e-4
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A trajectory message: absolute knots times_ns (N,), q, v, a (N, J), and its arrival in ROS time and on the steady clock."""
+
+    times_ns: np.ndarray
+    q: np.ndarray
+    v: np.ndarray
+    a: np.ndarray
+    arrival_ns: int
+    arrival_steady_ns: int
+
+    @property
+    def end_ns(self) -> int:
+        """When it ends [ns]."""
+        return int(self.times_ns[-1])
+
+    @property
+    def ends_at_rest(self) -> bool:
+        """The last point carries no velocity and no acceleration."""
+        return bool(np.all(np.abs(self.v[-1]) < 1e-9) and np.all(np.abs(self.a[-1]) < 1e-9))
+
+    def sample(self, t_ns: np.ndarray) -> np.ndarray:
+        """(4, M, J): position, velocity, acceleration, jerk at t_ns (M,); held before the first and behind the last point."""
+        t_ns = np.asarray(t_ns, dtype=np.int64)
+        out = np.zeros((4, len(t_ns), self.q.shape[1]))
+        segment = np.searchsorted(self.times_ns, t_ns, side="right") - 1
+        out[0, segment < 0], out[0, segment >= len(self.times_ns) - 1] = self.q[0], self.q[-1]
+        for k in np.unique(segment[(segment >= 0) & (segment < len(self.times_ns) - 1)]):
+            rows = segment == k
+            h = (self.times_ns[k + 1] - self.times_ns[k]) * 1e-9
+            s = (t_ns[rows] - self.times_ns[k]) * 1e-9 / h
+            ends = [x for i in (k, k + 1) for x in (self.q[i] - self.q[k], self.v[i] * h, self.a[i] * h * h)]
+            C = np.linalg.solve(_CONDITIONS, np.stack(ends))
+            for order in range(4):
+                powers = [perm(p, order) * s ** (p - order) if p >= order else 0.0 * s for p in range(6)]
+                out[order, rows] = np.stack(powers, axis=1) @ C / h**order
+            out[0, rows] += self.q[k]
+        return out
+
+
+_CONDITIONS = np.array([[perm(p, d) * (0.0 ** (p - d) if p > d else 1.0) * (p >= d) if end == 0 else
+                         perm(p, d) * (p >= d) for p in range(6)] for end in (0, 1) for d in range(3)], dtype=float)  # fmt: skip
+"""Rows: position, velocity, acceleration of 1, s, .. s^5 at s = 0 and at s = 1."""
+
+
+def deviation_ns(before: Sent, after: Sent) -> int | None:
+    """The first instant, to 0.25 ms, at which the later message asks for another motion; None where it never does."""
+    grid = np.arange(after.arrival_ns - 50_000_000, max(before.end_ns, after.end_ns), 250_000)
+    difference = np.abs(before.sample(grid)[1:3] - after.sample(grid)[1:3])
+    off = np.flatnonzero((difference[0].max(axis=1) > 1e-5) | (difference[1].max(axis=1) > 1e-2))
+    return int(grid[off[0]]) if len(off) else None
+
+
+def is_brake(before: Sent, after: Sent) -> bool:
+    """The later message brings the arm to rest sooner."""
+    return after.end_ns < before.end_ns - PERIOD_NS
+
+
+@dataclass(frozen=True)
+class Late:
+    """A message that arrived after the instant from which it asks for another motion: by how long, and the step that it made."""
+
+    ms: float
+    rad: float
+    rad_s: float
+
+
+def seams(sent: Sequence[Sent]) -> tuple[list[str], list[Late]]:
+    """Passages from a running message to the next, which comes in force when it arrives: steps, and late arrivals.
+
+    Two that were one curve until a moment before are the work of a planner that delivered late, as on a busy machine.
+    """
+    found, late = [], []
+    for index, (before, after) in enumerate(zip(sent, sent[1:]), start=1):
+        if before.end_ns <= after.arrival_ns:
+            continue
+        now = np.array([after.arrival_ns])
+        position, velocity = (float(x.max()) for x in np.abs(before.sample(now) - after.sample(now))[:2])
+        if position <= _STEP_RAD and velocity <= _STEP_RAD_S:
+            continue
+        past = np.arange(after.arrival_ns - _LATEST_NS, after.arrival_ns, 250_000)
+        apart = np.abs(before.sample(past) - after.sample(past)).max(axis=2)
+        met = np.flatnonzero((apart[0] <= _STEP_RAD) & (apart[1] <= _STEP_RAD_S))
+        if len(met):
+            late.append(Late((after.arrival_ns - int(past[met[-1]])) * 1e-6, position, velocity))
+        else:
+            found.append(f"message {index}: a step of {position:.2g} rad, {velocity:.2g} rad/s at the seam")
+    return found, late
+
+
+def violations(sent: Sequence[Sent], arm: ArmCard, model: RobotModel) -> list[str]:
+    """What in the whole curve is beyond the card's limits, from message to message.
+
+    Each message rules from its arrival to that of the next one, as in a controller that drops the old one; a message that
+    arrives at rest may begin later.
+    """
+    found: list[str] = []
+    limits = arm.limits
+    lower = np.maximum(limits.position_lower, model.lower)
+    upper = np.minimum(limits.position_upper, model.upper)
+    for index, message in enumerate(sent):
+        last = index + 1 == len(sent)
+        until = message.end_ns + 20 * PERIOD_NS if last else sent[index + 1].arrival_ns
+        grid = np.arange(message.arrival_ns, max(until, message.arrival_ns + PERIOD_NS), PERIOD_NS)
+        q, v, a, jerk = message.sample(grid)
+        if not message.ends_at_rest:
+            found.append(f"message {index} does not end at rest")
+        if np.any(q < lower - TOLERANCE) or np.any(q > upper + TOLERANCE):
+            found.append(f"message {index}: joint position")
+        for name, values, limit in (
+            ("velocity", v, limits.velocity), ("acceleration", a, limits.acceleration), ("jerk", jerk, limits.jerk),
+        ):  # fmt: skip
+            ratio = (np.abs(values).max(axis=0) / np.array(limit)).max()
+            if ratio > 1.0 + TOLERANCE:
+                found.append(f"message {index}: joint {name} {ratio:.3f} of the limit")
+        tool = model.forward_batch(q)[:, :3, 3]
+        beyond = np.maximum(limits.workspace_min - tool, tool - np.array(limits.workspace_max)).max()
+        if beyond > _INSIDE_M:
+            found.append(f"message {index}: tool {beyond * 1e3:.2f} mm outside the workspace")
+        if len(tool) > 1:
+            speed = (np.linalg.norm(np.diff(tool, axis=0), axis=1) / (PERIOD_NS * 1e-9)).max()
+            if speed > limits.tool_speed * (1.0 + 1e-3):
+                found.append(f"message {index}: tool at {speed:.3f} m/s, the limit is {limits.tool_speed:g}")
+    return found

@@ -131,6 +131,24 @@ def build(state: dict[str, str]) -> None:
     write_state(state)
 
 
+def compile_kernels(state: dict[str, str]) -> None:
+    """Compiles the numba functions, so that no controller does when it starts. Their caches do not notice changes in
+    functions that they call, so all of them are dropped first."""
+    sources = [path for package in ("vla_motion", "vla_controller") for path in (ROOT / package / package).rglob("*.py")]
+    kernels = sorted(path for path in sources if "njit" in path.read_text())
+    want = digest(state["environment"], *kernels)
+    if state.get("kernels") == want:
+        return
+    say("kernels: compiling (about half a minute)")
+    for path in kernels:
+        for cache in (path.parent / "__pycache__").glob(f"{path.stem}.*.nb[ci]"):
+            cache.unlink()
+    warm_up = [str(ROOT / "tools" / "run"), "python", "-m", "vla_controller.warm_up"]
+    system.run_logged(warm_up, ROOT / "log" / "setup-kernels.log", cwd=ROOT)
+    state["kernels"] = want
+    write_state(state)
+
+
 def main() -> int:
     """Runs the stages in order. Returns the exit status."""
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
@@ -149,6 +167,7 @@ def main() -> int:
         make_environment(state)
         check_rendering(state)
         build(state)
+        compile_kernels(state)
     except SetupError as error:
         print(f"setup: error: {error}", file=sys.stderr, flush=True)
         return 1

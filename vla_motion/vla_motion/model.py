@@ -22,8 +22,8 @@ class RobotModel:
     joints (J) from base to tool; lower, upper (J,) [rad] or [m], infinite where the description has no limit;
     velocity (J,) [rad/s]. pin_model, pin_data and tool_id give access to Pinocchio; the universe of
     pin_model is the base frame. reach (J,): no part of the chain from a joint's axis to the tool is longer [m]; 1 or
-    more for a prismatic joint, whose own motion it bounds. chain: the same kinematics as arrays, for the compiled functions of ``kernels``.
-    source: the description that it was read from. Not for use from two threads at once.
+    more for a prismatic joint, whose own motion it bounds. chain: the same kinematics as arrays, for the compiled
+    functions of ``kernels``. source: the description that it was read from. Not for use from two threads at once.
     """
 
     def __init__(self, chain: Chain, base_frame: str, tool_frame: str, source: str | Path | None = None) -> None:

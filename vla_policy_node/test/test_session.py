@@ -190,6 +190,19 @@ def test_a_silent_controller_is_noticed(cell):
     assert record.error is RunError.CONTROLLER_UNAVAILABLE and 0.6e9 < record.elapsed_ns < 1.2e9
 
 
+def test_a_controller_that_falls_silent_in_mid_run_is_noticed(cell):
+    c = cell(grace_ns=700 * MS)
+    publish = c.publish
+
+    def publish_and_kill(chunk):
+        c.controller = chunk.sequence < 3
+        publish(chunk)
+
+    c.session._publish = publish_and_kill
+    record = c.run(limit_s=20.0)
+    assert record.error is RunError.CONTROLLER_UNAVAILABLE and record.counts.chunks_accepted == 3
+
+
 @pytest.mark.parametrize("failure", [PolicyError("no idea"), ZeroDivisionError("division"), None])
 def test_a_policy_that_fails_brakes_the_arm(cell, failure):
     def act(observation):

@@ -84,6 +84,7 @@ class RunRecord:
     refused_in_a_row: int = 0
     last_refusal: ChunkReport | None = None
     reports: int = 0
+    unanswered_since_ns: int | None = None
     truth: TaskTruth | None = None
 
     def next_sequence(self) -> int:
@@ -92,11 +93,18 @@ class RunRecord:
         self.open_chunks.add(self.sequence - 1)
         return self.sequence - 1
 
+    def on_published(self, now_ns: int) -> None:
+        """A chunk is on its way to the controller, which reports on each."""
+        self.counts.chunks_published += 1
+        if self.unanswered_since_ns is None:
+            self.unanswered_since_ns = now_ns
+
     def on_report(self, report: ChunkReport) -> None:
         """Reports of other runs are ignored."""
         if report.run_id != self.run_id:
             return
         self.reports += 1
+        self.unanswered_since_ns = None
         if report.phase == Phase.SCHEDULED:
             if report.verdict == Verdict.ACCEPTED:
                 self.counts.chunks_accepted += 1

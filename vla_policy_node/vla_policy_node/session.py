@@ -172,6 +172,7 @@ class PolicySession:
         elapsed_ns = now_ns - record.started_ns
         with self._lock:
             truth, refusal, in_a_row = record.truth, record.last_refusal, record.refused_in_a_row
+            silent_since_ns = record.unanswered_since_ns
         if truth is not None and truth.success:
             self._finish(record, message="the simulator reports success")
         elif self._stop.is_set():
@@ -185,7 +186,7 @@ class PolicySession:
         elif in_a_row >= self._config.refusals:
             words = f"{in_a_row} chunks refused in a row: {refusal.verdict.name}: {refusal.message}"
             self._finish(record, RunError.CHUNKS_REFUSED, words)
-        elif record.counts.chunks_published and not record.reports and elapsed_ns > self._config.grace_ns:
+        elif silent_since_ns is not None and now_ns - silent_since_ns > self._config.grace_ns:
             words = f"no report from the controller within {self._config.grace_ns / 1e9:g} s"
             self._finish(record, RunError.CONTROLLER_UNAVAILABLE, words)
         return record.ended
@@ -203,7 +204,8 @@ class PolicySession:
             record.end(now_ns, error, message, timed_out)
 
     def _send(self, record: RunRecord, chunk: ActionChunk) -> None:
-        record.counts.chunks_published += 1
+        with self._lock:
+            record.on_published(self._clock_ns())
         self._publish(chunk)
 
     def _tell(self, state: SessionState) -> None:

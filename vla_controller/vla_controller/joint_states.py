@@ -15,14 +15,16 @@ _SETTLED_NS = 50_000_000
 class JointStates:
     """The newest measured state of all joints, in the card's order.
 
-    joints: their names (J). stamp_ns: None before the first. positions, velocities (J,) [rad, rad/s]. leap: which
-    joint was last seen to jump farther than its speed limit (J,) [rad/s] explains, in words; None until then, and again
-    after ``settle``.
+    joints: their names (J). stamp_ns: None before the first. positions, velocities (J,) [rad, rad/s]. at_rest: no joint
+    moves noticeably. leap: which joint was last seen to jump farther than its speed limit (J,) [rad/s] explains, in
+    words; None until then, and again after ``settle``.
     """
 
     def __init__(self, joints: Sequence[str], speed_limit: np.ndarray) -> None:
         self.joints = tuple(joints)
         self._speed_limit = speed_limit
+        self._names: tuple[str, ...] = ()
+        self._order: list[int] | None = None
         self.forget()
 
     def forget(self) -> None:
@@ -30,6 +32,7 @@ class JointStates:
         self.stamp_ns: int | None = None
         self.positions = np.zeros(len(self.joints))
         self.velocities = np.zeros(len(self.joints))
+        self.at_rest = True
         self.leap: str | None = None
         self._leapt_ns = 0
 
@@ -40,15 +43,14 @@ class JointStates:
 
         Without velocities they are taken from the positions of the last two states.
         """
-        place = {name: i for i, name in enumerate(names)}
-        if not all(joint in place for joint in self.joints) or len(positions) != len(names):
+        order = self._places(names)
+        if order is None or len(positions) != len(names):
             return False
-        order = [place[joint] for joint in self.joints]
-        q = np.array([positions[i] for i in order], dtype=np.float64)
+        q = np.array(positions, dtype=np.float64)[order]
         if not np.isfinite(q).all() or (self.stamp_ns is not None and stamp_ns < self.stamp_ns):
             return False
         if velocities is not None and len(velocities) == len(names):
-            v = np.array([velocities[i] for i in order], dtype=np.float64)
+            v = np.array(velocities, dtype=np.float64)[order]
             if not np.isfinite(v).all():
                 return False
         elif self.stamp_ns is None or stamp_ns == self.stamp_ns:
@@ -57,16 +59,27 @@ class JointStates:
             v = (q - self.positions) / ((stamp_ns - self.stamp_ns) * 1e-9)
         self._watch(stamp_ns, q)
         self.stamp_ns, self.positions, self.velocities = stamp_ns, q, v
+        self.at_rest = bool(np.abs(v).max() < _REST_SPEED)
         return True
+
+    def _places(self, names: Sequence[str]) -> list[int] | None:
+        """Where the joints stand in a message; None where one is missing. Messages mostly repeat their names."""
+        names = tuple(names)
+        if names != self._names:
+            place = {name: i for i, name in enumerate(names)}
+            complete = all(joint in place for joint in self.joints)
+            self._names, self._order = names, [place[joint] for joint in self.joints] if complete else None
+        return self._order
 
     def _watch(self, stamp_ns: int, q: np.ndarray) -> None:
         if self.stamp_ns is None:
             return
         elapsed = (stamp_ns - self.stamp_ns) * 1e-9
-        moved = np.abs(q - self.positions)
-        joint = int(np.argmax(moved - _HASTE * self._speed_limit * elapsed))
-        if moved[joint] > _LEAP + _HASTE * self._speed_limit[joint] * elapsed:
-            self.leap = f"{self.joints[joint]} jumped by {moved[joint]:.2f} rad in {elapsed * 1e3:.0f} ms"
+        unexplained = np.abs(q - self.positions) - (_HASTE * elapsed) * self._speed_limit
+        joint = int(unexplained.argmax())
+        if unexplained[joint] > _LEAP:
+            moved = abs(q[joint] - self.positions[joint])
+            self.leap = f"{self.joints[joint]} jumped by {moved:.2f} rad in {elapsed * 1e3:.0f} ms"
             self._leapt_ns = stamp_ns
 
     @property
@@ -81,8 +94,3 @@ class JointStates:
     def age_ns(self, now_ns: int) -> int | None:
         """Age of the newest state; None before the first."""
         return None if self.stamp_ns is None else now_ns - self.stamp_ns
-
-    @property
-    def at_rest(self) -> bool:
-        """No joint moves noticeably."""
-        return bool(np.all(np.abs(self.velocities) < _REST_SPEED))

@@ -6,6 +6,8 @@ import numpy as np
 
 from vla_motion.spline import SplineTrajectory
 
+from .kernels.track import outside_of_motion
+
 HISTORY_NS = 5_000_000_000
 CLOSEST_KNOTS_NS = 500_000  # shorter segments would turn rounding of positions into jerk
 
@@ -35,6 +37,13 @@ class Timeline:
     def sample(self, t_ns: int | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Position, velocity, acceleration at t_ns: each (J,) for an int, (M, J) for an array (M,)."""
         return self._spline.sample(t_ns)
+
+    def distance(self, instants_ns: np.ndarray, q: np.ndarray) -> np.ndarray:
+        """How far q (J,) lies outside of the range of the positions at these instants (M,) [ns]; negative inside."""
+        out = np.empty(len(q))
+        spline = self._spline
+        outside_of_motion(spline.times_ns, spline.coefficients, spline.positions, instants_ns, q, out)
+        return out
 
     def splice_instant(self, t_ns: int, closest_ns: int = CLOSEST_KNOTS_NS) -> int:
         """The first instant from t_ns on, in whole milliseconds, at least closest_ns behind a knot, or on one.

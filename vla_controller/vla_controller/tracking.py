@@ -37,5 +37,4 @@ class Tracking:
 
 def distance(timeline: Timeline, stamp_ns: int, positions: np.ndarray) -> np.ndarray:
     """How far positions (J,) [rad] lie outside of what was commanded in the moments before stamp_ns; negative inside."""
-    commanded = timeline.sample(stamp_ns - _LAG_NS)[0]
-    return np.maximum(commanded.min(axis=0) - positions, positions - commanded.max(axis=0))
+    return timeline.distance(stamp_ns - _LAG_NS, np.array(positions, dtype=np.float64))

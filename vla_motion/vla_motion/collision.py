@@ -25,7 +25,7 @@ TABLE = "table"
 _SAMPLES = 256  # configurations that decide whether two shapes always touch
 _GJK_ERROR = 2e-6  # [m] coal's distance may be too large by this
 _SMALLEST = 1e-3  # [m] of movement in a cell; where a pair is not proven clear over it, that is a contact
-_BACK = 2e-4  # [m] a pair that began inside the margin may come nearer than it began
+_BACK = 1e-6  # [m] a pair that began inside the margin may come nearer than it began: what rounding takes
 _CLOSE_STEP = 5e-3  # [s] between samples of a pair inside the margin
 _EDGE_STEP = 0.1  # [rad] length of the pieces of a straight line in joint space
 
@@ -259,7 +259,7 @@ class CollisionModel:
             short = right[0] - left[0] <= _CLOSE_STEP if close else False
             if moved < left[1] + right[1] - 2.0 * margin or (short and right[1] >= margin):
                 left = ahead.pop()
-            elif moved < _SMALLEST or short:
+            elif short or (moved < _SMALLEST and not close):
                 return min(left, right, key=lambda place: place[1])
             else:
                 middle = 0.5 * (left[0] + right[0])

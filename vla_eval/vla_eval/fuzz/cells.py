@@ -183,7 +183,7 @@ def make_cell(seed: int, spaces: tuple[str, ...] = SPACES, rules: tuple[str, ...
     strategy = str(rng.choice(STRATEGIES, p=[0.6, 0.2, 0.2]))
     overlap = 0.3 if strategy == "temporal_ensemble" else 0.5  # what the strategy allows, most of the time
     delay = int(min(0.3, overlap * length, 0.5 * max_open_loop) * rng.uniform(0.1, 1.0) * 1e9)
-    interval = int(np.clip(length * rng.uniform(0.15, 0.7), 0.04, 0.2) * 1e9)
+    interval = int(np.clip(length * rng.uniform(0.1, 0.5), 0.03, 0.12) * 1e9)
     rough = rng.random() < 0.4
     return Cell(
         seed=seed,
@@ -197,7 +197,7 @@ def make_cell(seed: int, spaces: tuple[str, ...] = SPACES, rules: tuple[str, ...
         jitter_ns=int(rng.uniform(1, 30) * MS) if rng.random() < 0.5 else 0,
         delay_ns=delay,
         interval_ns=interval,
-        state_period_ns=int(rng.choice([10, 20, 20, 30])) * MS,
+        state_period_ns=int(rng.choice([10, 20, 30, 40])) * MS,
         lag_ns=int(rng.choice([0, 0, 10, 30, 60])) * MS,
         sag=float(rng.choice([0.0, 0.0, 1e-4, 3e-3])),
         noise=float(rng.choice([0.0, 0.0, 1e-5, 1e-4, 3e-4])),

@@ -39,6 +39,7 @@ class _Entry:
     chunk: ActionChunk
     schedule: Schedule
     clamps: tuple[Clamp, ...]
+    planned_ns: int
     rest_ns: int
     received_steady_ns: int
     published_steady_ns: int = 0
@@ -69,7 +70,8 @@ class Ledger:
     ) -> ChunkReport:
         """Opens a chunk whose plan takes over at the schedule's splice; its SCHEDULED report."""
         self.end(schedule.splice_ns, f"superseded by sequence {chunk.sequence}")
-        self._open.append(_Entry(chunk, schedule, plan.clamps, int(plan.times_ns[-1]), received_steady_ns))
+        planned_ns, rest_ns = int(schedule.knots_ns[-1]), int(plan.times_ns[-1])
+        self._open.append(_Entry(chunk, schedule, plan.clamps, planned_ns, rest_ns, received_steady_ns))
         self.counts.chunks_received += 1
         self.counts.chunks_accepted += 1
         return _report(
@@ -135,7 +137,7 @@ class Ledger:
 
     def tracking_until(self) -> int:
         """When the last planned step of the open chunks is due [ns]; 0: none is open."""
-        return max((min(e.until_ns, int(e.schedule.knots_ns[-1])) for e in self._open), default=0)
+        return max((min(e.until_ns, e.planned_ns) for e in self._open), default=0)
 
     def _closed(self, entry: _Entry, now_ns: int) -> ChunkReport:
         schedule = entry.schedule

@@ -16,6 +16,7 @@ import numpy as np
 from vla_contract.action_space import ActionSpace
 
 from . import rotation
+from .kernels.chain import step_on
 
 __all__ = [
     "Anchors",
@@ -49,14 +50,8 @@ def ee_delta_targets(T_anchor: np.ndarray, actions: np.ndarray) -> np.ndarray:
     T_anchor (4, 4) is the commanded pose at the stamp of the observation.
     """
     actions = _checked(actions, 6)
-    T_anchor = np.asarray(T_anchor, dtype=np.float64)
-    T = np.zeros((len(actions), 4, 4))
-    T[:, 3, 3] = 1.0
-    T[:, :3, 3] = T_anchor[:3, 3] + np.cumsum(actions[:, :3], axis=0)
-    turned = T_anchor[:3, :3]
-    for step, turn in enumerate(rotation.exp(actions[:, 3:])):
-        turned = turn @ turned
-        T[step, :3, :3] = turned
+    T = np.empty((len(actions), 4, 4))
+    step_on(np.array(T_anchor, dtype=np.float64, order="C"), np.array(actions, order="C"), T)
     return T
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pinocchio
 
+from .kernels.chain import rotation_vectors
+
 __all__ = [
     "compose_left",
     "exp",
@@ -51,18 +53,17 @@ def log(rotation: np.ndarray) -> np.ndarray:
     rotation = np.asarray(rotation, dtype=np.float64)
     if rotation.ndim == 2:
         return pinocchio.log3(rotation)
-    quaternion = quaternion_from_rotation(rotation)
-    vector, w = quaternion[..., :3], quaternion[..., 3]
-    sine = np.sqrt(np.einsum("...i,...i->...", vector, vector))
-    near_zero = sine < 1e-9
-    angle = 2.0 * np.arctan2(sine, w)
-    scale = np.where(near_zero, 2.0, angle / np.where(near_zero, 1.0, sine))
-    return vector * scale[..., None]
+    out = np.empty(rotation.shape[:-2] + (3,))
+    rotation_vectors(np.array(rotation.reshape(-1, 3, 3), order="C"), out.reshape(-1, 3))
+    return out
 
 
 def quaternion_from_rotation(rotation: np.ndarray) -> np.ndarray:
     """Unit quaternions (..., 4) in ROS order x, y, z, w with w >= 0, of rotation matrices (..., 3, 3)."""
     R = np.asarray(rotation, dtype=np.float64)
+    if R.ndim == 2:
+        q = pinocchio.Quaternion(R).coeffs()
+        return -q if q[3] < 0.0 else q
     xx, yy, zz = R[..., 0, 0], R[..., 1, 1], R[..., 2, 2]
     xy, xz, yz = R[..., 0, 1] + R[..., 1, 0], R[..., 0, 2] + R[..., 2, 0], R[..., 1, 2] + R[..., 2, 1]
     wx, wy, wz = R[..., 2, 1] - R[..., 1, 2], R[..., 0, 2] - R[..., 2, 0], R[..., 1, 0] - R[..., 0, 1]

@@ -29,7 +29,7 @@ CHUNKS = 200
 """In an episode."""
 _START_NS = 1_000 * MS
 _SHORT = ("tick", "joint state")  # calls by the ten thousand, whose time is not watched
-_WHOLE = 0.1  # share of the messages that are judged to their end, whatever replaced them
+_WHOLE = 0.05  # share of the messages that are judged to their end, whatever replaced them
 _EXCEPTIONS_KEPT = 3
 _SETTLING = 1e-4  # [rad] an arm creeps this far after its state was sent
 
@@ -297,7 +297,7 @@ class Episode:
     def _chunk(self) -> None:
         rng, cell = self.rng, self.cell
         kind = rng.random()
-        if kind < 0.012:
+        if kind < 0.03:
             self._flood()
         else:
             for delivery in self._observe_and_decide():

@@ -130,3 +130,23 @@ def turned_by(turn, A, out):
     for i in range(3):
         for j in range(3):
             out[i, j] = R[i, 0] * A[0, j] + R[i, 1] * A[1, j] + R[i, 2] * A[2, j]
+
+
+@njit("void(float64[:,:,::1], float64[:,::1])", cache=True)
+def rotation_vectors(R, out):
+    """out (N, 3): of rotation matrices (N, 3, 3)."""
+    identity = np.eye(3)
+    for i in range(len(R)):
+        turn_between(identity, R[i], out[i])
+
+
+@njit("void(float64[:,::1], float64[:,::1], float64[:,:,::1])", cache=True)
+def step_on(T, deltas, out):
+    """out (N, 4, 4): from T (4, 4) on, each pose moved on from the one before by deltas (N, 6) in the axes of the base."""
+    for i in range(len(deltas)):
+        before = T if i == 0 else out[i - 1]
+        turned_by(deltas[i, 3:], before, out[i])
+        for j in range(3):
+            out[i, j, 3] = before[j, 3] + deltas[i, j]
+        out[i, 3, 0] = out[i, 3, 1] = out[i, 3, 2] = 0.0
+        out[i, 3, 3] = 1.0

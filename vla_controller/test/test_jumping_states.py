@@ -58,3 +58,13 @@ def test_fast_motion_is_no_jump():
         rig.take(rig.controller.tick(rig.now))
     rig.send(straight(), 1)
     assert [r for r in rig.reports if r.sequence == 1][0].verdict is not Verdict.NO_STATE
+
+
+def test_an_arm_is_at_rest_by_its_positions_too():
+    """A false state 40 ms after the one before: a fast joint could have moved so far, a joint at rest cannot."""
+    for offset, verdict in ((0.0, Verdict.ACCEPTED), (0.15, Verdict.NO_STATE)):
+        fresh = Rig()
+        fresh.now += 40 * MS
+        fresh.controller.on_joint_state(fresh.now, fresh.names, fresh.q + offset, np.zeros(7), fresh.now)
+        fresh.send(straight())
+        assert fresh.reports[-1].verdict is verdict

@@ -9,6 +9,7 @@ import numpy as np
 _REST_SPEED = 0.15  # [rad/s] more than a joint that stands trembles
 _LEAP = 0.05  # [rad] beyond what the joint's speed explains
 _HASTE = 1.5  # times the joint's speed limit
+_STEADY = 0.005  # [rad] noise of a joint that stands
 _SETTLED_NS = 50_000_000
 
 
@@ -16,7 +17,7 @@ class JointStates:
     """The newest measured state of all joints, in the card's order.
 
     joints: their names (J). stamp_ns: None before the first. positions, velocities (J,) [rad, rad/s]. at_rest: no joint
-    moves noticeably. leap: which joint was last seen to jump farther than its speed limit (J,) [rad/s] explains, in
+    moves noticeably by its velocity, nor has by its positions for 50 ms. leap: which joint was last seen to jump farther than its speed limit (J,) [rad/s] explains, in
     words; None until then, and again after ``settle``.
     """
 
@@ -35,6 +36,7 @@ class JointStates:
         self.at_rest = True
         self.leap: str | None = None
         self._leapt_ns = 0
+        self._moved_ns: int | None = None
 
     def update(
         self, stamp_ns: int, names: Sequence[str], positions: Sequence[float], velocities: Sequence[float] | None
@@ -59,7 +61,8 @@ class JointStates:
             v = (q - self.positions) / ((stamp_ns - self.stamp_ns) * 1e-9)
         self._watch(stamp_ns, q)
         self.stamp_ns, self.positions, self.velocities = stamp_ns, q, v
-        self.at_rest = bool(np.abs(v).max() < _REST_SPEED)
+        steady = self._moved_ns is None or stamp_ns - self._moved_ns >= _SETTLED_NS
+        self.at_rest = steady and bool(np.abs(v).max() < _REST_SPEED)
         return True
 
     def _places(self, names: Sequence[str]) -> list[int] | None:
@@ -75,11 +78,13 @@ class JointStates:
         if self.stamp_ns is None:
             return
         elapsed = (stamp_ns - self.stamp_ns) * 1e-9
-        unexplained = np.abs(q - self.positions) - (_HASTE * elapsed) * self._speed_limit
+        moved = np.abs(q - self.positions)
+        if moved.max() > _STEADY + _REST_SPEED * elapsed:
+            self._moved_ns = stamp_ns
+        unexplained = moved - (_HASTE * elapsed) * self._speed_limit
         joint = int(unexplained.argmax())
         if unexplained[joint] > _LEAP:
-            moved = abs(q[joint] - self.positions[joint])
-            self.leap = f"{self.joints[joint]} jumped by {moved:.2f} rad in {elapsed * 1e3:.0f} ms"
+            self.leap = f"{self.joints[joint]} jumped by {moved[joint]:.2f} rad in {elapsed * 1e3:.0f} ms"
             self._leapt_ns = stamp_ns
 
     @property

@@ -191,11 +191,12 @@ class Episode:
         arrival = max(self.now + delay, self._last_arrival[arm])
         self._last_arrival[arm] = arrival
         if arrival == self.now:
-            self._deliver(arm, message, self._index)
+            self._deliver(arm, message, self._index, self.seen)
         else:
-            self.at(arrival, self._deliver, arm, message, self._index)
+            self.at(arrival, self._deliver, arm, message, self._index, self.seen)
 
-    def _deliver(self, arm: int, message, chunk: int) -> None:
+    def _deliver(self, arm: int, message, chunk: int, seen: np.ndarray) -> None:
+        """seen: true positions when the state was sent that the message was planned from."""
         refused = refusal(message, self.joints[arm], self.clock)
         if refused:
             self.add("refused_by_endpoint", 1.0, refused, chunk)
@@ -203,7 +204,7 @@ class Episode:
         self._deliveries[arm].append((message, self.now, self.ahead))
         part = self.arms[arm].take(message, self.now, self.ahead, chunk)
         if "first" in self._may_anchor[arm] or np.abs(part.after[0] - part.before[0]).max() > TOLERANCE:
-            self._anchor(arm, part, self.seen[self._slices[arm]])
+            self._anchor(arm, part, seen[self._slices[arm]])
 
     def _anchor(self, arm: int, part: Part, true: np.ndarray) -> None:
         """Whether a step in the commanded position is the controller's good right: from rest, to where the arm stands.

@@ -298,7 +298,7 @@ class Episode:
     def _chunk(self) -> None:
         rng, cell = self.rng, self.cell
         kind = rng.random()
-        if kind < 0.03:
+        if kind < 0.045:
             self._flood()
         else:
             for delivery in self._observe_and_decide():

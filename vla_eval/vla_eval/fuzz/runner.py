@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import os
@@ -192,7 +193,12 @@ def _rows_of(path: Path | None, seeds: range) -> dict[int, dict]:
 
 
 def _work(seed: int) -> dict:
-    result = run_episode(seed)
+    gc.collect()
+    gc.disable()  # an episode makes millions of objects and few cycles
+    try:
+        result = run_episode(seed)
+    finally:
+        gc.enable()
     differs = through_endpoint(result) if seed % _ENDPOINT_EVERY == 0 else None
     return {**row_of(result), "endpoint": differs}
 

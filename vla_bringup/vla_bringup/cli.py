@@ -18,6 +18,7 @@ VERBS = {
     "eval": ("vla_eval.cli_eval", "closed-loop trials in lockstep, with success rate and interval"),
     "demo": ("vla_eval.cli_demo", "trials through the running ROS 2 graph, with pictures"),
     "bench": ("vla_eval.cli_bench", "latency and speed of graph, policy and simulator"),
+    "fuzz": ("vla_eval.cli_fuzz", "random chunks and faults for the controller, judged by an independent checker"),
     "figures": ("vla_eval.cli_figures", "write the README figures from the results in out/"),
 }
 USER_ERROR = 2

@@ -17,8 +17,8 @@ class JointStates:
     """The newest measured state of all joints, in the card's order.
 
     joints: their names (J). stamp_ns: None before the first. positions, velocities (J,) [rad, rad/s]. at_rest: no joint
-    moves noticeably by its velocity, nor has by its positions for 50 ms. leap: which joint was last seen to jump farther than its speed limit (J,) [rad/s] explains, in
-    words; None until then, and again after ``settle``.
+    moves noticeably by its velocity, nor has by its positions for 50 ms. leap: which joint was last seen to jump farther
+    than its speed limit (J,) [rad/s] explains, in words; None until then, and again after ``settle``.
     """
 
     def __init__(self, joints: Sequence[str], speed_limit: np.ndarray) -> None:

@@ -144,7 +144,7 @@ def test_table_page_and_picture(run, baseline, tmp_path):
         "jerk_rad_s3": 1.0, "jerk_ratio": 0.1, "tool_jerk_ratio": 0.1, **fidelity(run, run.executed()),
         "endpoint": {"step_rad": 1e-3},
     }  # fmt: skip
-    figures = {"rows": [row], "baselines": [{**row, "strategy": "cubics"}], "changes": CHANGES}
+    figures = {"rows": [row], "baselines": [{**row, "strategy": "cubics"}], "changes": CHANGES, "jerk_ratio_to_baseline": 0.04}
     page = markdown(figures)
     assert "| receding_horizon |" in page and "| *cubics* |" in page and "strategies.png" in page
     assert table(figures).row_count == 2

@@ -71,7 +71,43 @@ def section(out: Path) -> str:
         f"The model is {graph['camera_to_chunk']['model_share']:.0%} of the time from camera to chunk. The simulator makes "
         f"{results['sim']['steps_per_s']:.0f} steps of 2 ms and {results['sim']['frames_per_s']:.0f} pictures a second.",
     ]
+    if "controller" in results:
+        lines += ["", *_controller(results["controller"])]
     return "\n".join(lines)
+
+
+def _controller(results: dict) -> list[str]:
+    """What was measured of the three promises; parts that were not measured are left out."""
+    rows: list[tuple[str, str]] = []
+    for key, words in (("fuzz_long", "long fuzz"), ("fuzz", "fuzz")):
+        if key in results:
+            f = results[key]
+            rows.append((
+                f"{words}: {f['chunks']:,} random chunks with faults, {f['acceptable_share']:.0%} of them acceptable",
+                f"{f['violations']} violations, {f['exceptions']} exceptions, {f['unreported']} unreported",
+            ))  # fmt: skip
+    if "cost" in results:
+        f = results["cost"]
+        rows.append(("planning 16 steps, everything on, median / 99 %", f"{f['h16_p50_ms']:.1f} / {f['h16_p99_ms']:.1f} ms"))
+        rows.append(("planning 50 steps", f"{f['h50_p50_ms']:.1f} / {f['h50_p99_ms']:.1f} ms"))
+    if "seam" in results:
+        f = results["seam"]
+        rows.append((
+            f"largest step over {f['changes']} chunk changes, delay 0 to 300 ms",
+            f"{f['position_rad']:.0e} rad, {f['velocity_rad_s']:.0e} rad/s",
+        ))  # fmt: skip
+        rows.append(("RMS jerk, of that of cubics replaced on arrival", f"{f['jerk_ratio_to_baseline']:.3f}"))
+        off = f"{f['tool_error_mm_p95']:.1f} mm, {f['tool_rotation_deg_p95']:.1f} deg, {f['tool_lag_ms_p95']:.0f} ms"
+        rows.append(("executed tool off the request, 95 %", off))
+    if "clean_changed_share" in results:
+        rows.append(("steps of clean demonstrations that were changed", f"{results['clean_changed_share']:.1%}"))
+    if "faults" in results:
+        f = results["faults"]
+        rows.append(("faults through the running graph", f"{f['total'] - f['failed']} of {f['total']} at rest, state named"))
+    if "stop_ms" in results:
+        rows.append(("`vla/stop` to the first braking setpoint, 95 %", f"{results['stop_ms']:.0f} ms"))
+    table = [f"| {words} | {figure} |" for words, figure in rows]
+    return ["| the controller | |", "|---|---|", *table, "", "More in [docs/strategies.md](docs/strategies.md)."]
 
 
 def write_section(readme: Path, out: Path) -> None:

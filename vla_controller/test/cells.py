@@ -183,7 +183,10 @@ class Rig:
         self.trajectories: list = []
         self.reports: list = []
         self.follow = True
-        self.state()
+        for before in (60, 30, 0):  # long enough to be seen at rest
+            self.now -= before * MS
+            self.state()
+            self.now += before * MS
 
     @property
     def model(self) -> RobotModel:

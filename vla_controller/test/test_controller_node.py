@@ -200,6 +200,7 @@ def test_the_graph_from_description_to_ctrl_c(domain, card_file):
         assert "robot_description" in bench.statuses[-1].message
         bench.description.publish(String(data=panda_urdf()))
         assert bench.in_state(ControllerState.IDLE)
+        assert bench.until(lambda: not bench.statuses[-1].message)  # 50 ms of states have shown it at rest
         assert bench.statuses[-1].card_hash == card.card_hash
         assert bench.until(lambda: bench.health and bench.health[-1].level == DiagnosticStatus.OK)
         assert bench.health[-1].name == "/controller: motion" and bench.health[-1].hardware_id == card.name

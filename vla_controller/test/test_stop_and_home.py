@@ -110,6 +110,46 @@ def test_stop_while_homing():
     assert abs(rig.q[0]) > 0.1
 
 
+def test_home_holds_the_gripper_and_forgets_the_chunks_before():
+    rig = Rig(strategy="temporal_ensemble")
+    actions = np.hstack([straight((0.1, 0, 0)), np.zeros((16, 1))])
+    actions[8:, 6] = 1.0  # the hand would open in a second
+    rig.send(actions)
+    rig.run(300)
+    rig.take(rig.controller.home(rig.now))
+    before = [m for m in rig.trajectories if "hand" in m.topic]
+    rig.run(int((rig.controller._cell.timeline.end_ns - rig.now) / 1e6) + 400)
+    assert [m for m in rig.trajectories if "hand" in m.topic] == before
+    start = rig.tool()[1, 3]
+    rig.send(straight((0.0, 0.05, 0.0)), 1)
+    rig.run(2500)
+    assert rig.tool()[1, 3] - start == pytest.approx(0.08, abs=0.01)
+
+
+def test_a_second_jump_of_the_clock_does_not_forget_what_was_sent():
+    rig = moving()
+    ends = rig.controller._cell.timeline.end_ns - rig.now
+    for _ in range(2):
+        rig.now -= 500 * MS
+        rig.take(rig.controller.tick(rig.now))
+    rig.follow = False
+    rig.run(int(ends / 1e6) - 100)
+    rig.send(straight(), 1)
+    assert rig.reports[-1].verdict is Verdict.NO_STATE and "clock" in rig.reports[-1].message
+    rig.run(200)
+    rig.send(straight(), 2)
+    assert [r for r in rig.reports if r.sequence == 2][0].verdict is Verdict.ACCEPTED
+
+
+def test_what_was_executed_before_the_clock_jumped_counts():
+    rig = moving()
+    rig.run(400)
+    rig.now -= 5000 * MS
+    rig.take(rig.controller.tick(rig.now))
+    closed = [r for r in rig.reports if r.phase is Phase.CLOSED][-1]
+    assert closed.verdict is Verdict.ACCEPTED and closed.steps_executed >= 4
+
+
 def test_joint_states_that_stop_brake_the_arm():
     rig = moving()
     rig.now += 260 * MS

@@ -23,7 +23,30 @@ _PATH_SAMPLES = 40
 # Under the splice rule the last stretch of the old motion before a splice is one control period shorter than planned
 _SPLICE_CLOSEST_NS = 40_000_000
 _HOME_ATTEMPTS = 8
+_HOME_TRIES = 3
 _HOME_SHORTEST = 0.5  # [s]
+
+
+class Sending:
+    """When a trajectory that is planned now leaves.
+
+    clock: the time as it goes on [ns]; None: it stands still while planning. delivery_ns: the least that a message takes.
+    """
+
+    def __init__(self, clock: Callable[[], int] | None, delivery_ns: int) -> None:
+        self._clock, self._delivery_ns = clock, delivery_ns
+
+    def now(self, now_ns: int) -> int:
+        """The time, at least now_ns, when the call began."""
+        return now_ns if self._clock is None else max(now_ns, self._clock())
+
+    def late_ns(self, splice_ns: int) -> int:
+        """By how much a trajectory that is sent now would miss its own splice [ns]; 0 or less: it would not."""
+        return 0 if self._clock is None else self._clock() + self._delivery_ns - splice_ns
+
+    def too_late(self, splice_ns: int) -> bool:
+        """A trajectory that is sent now would reach the arm after its own splice, and make a step."""
+        return self.late_ns(splice_ns) > 0
 
 
 class InFlight:
@@ -42,7 +65,7 @@ class InFlight:
         return now_ns >= self._sent_ns + self._delivery_ns or self._splice_ns >= now_ns + self._delivery_ns
 
     def begin(self, now_ns: int, splice_ns: int) -> int:
-        """Where the message that is sent now has to begin [ns]; it is remembered as sent."""
+        """Where the message that is sent at now_ns has to begin [ns]; it is remembered as sent."""
         late = now_ns >= self._sent_ns + self._delivery_ns or not self.may_send(now_ns)
         self._splice_ns = splice_ns if late else min(splice_ns, self._splice_ns)
         self._sent_ns = now_ns
@@ -66,6 +89,7 @@ class Cell:
         self.timeline: Timeline | None = None
         self.splice_ns = 0
         self.braking = False
+        self._sag: np.ndarray | None = None
         self._margin_ns = margin_ns
         self._brake_margin_ns = min(margin_ns, brake_margin_ns)
         splice = any(arm.card.replacement_rule == "splice" for arm in arms)
@@ -84,8 +108,16 @@ class Cell:
         return settled and self.is_away(now_ns, states)
 
     def is_away(self, now_ns: int, states: JointStates) -> bool:
-        """The arm is measured elsewhere than commanded, by more than it sags."""
-        return bool(np.max(np.abs(self.timeline.sample(now_ns)[0] - states.positions)) > _DISPLACED)
+        """The arm is measured elsewhere than commanded, by more than it has sagged since it came to rest."""
+        off = states.positions - self.timeline.sample(now_ns)[0]
+        sag = np.zeros_like(off) if self._sag is None else self._sag
+        return bool(np.max(np.minimum(np.abs(off), np.abs(off - sag))) > _DISPLACED)
+
+    def watch_sag(self, now_ns: int, states: JointStates) -> None:
+        """Remembers how far below its command the arm stands, once it has settled, within the tracking tolerance."""
+        if self._sag is None and now_ns >= self.timeline.end_ns + _SETTLED_NS and states.at_rest:
+            off = states.positions - self.timeline.sample(now_ns)[0]
+            self._sag = np.where(np.abs(off) <= self.tolerance, off, 0.0)
 
     def remaining_ns(self, now_ns: int) -> int:
         """Until the motion that was sent comes to rest [ns]; 0 where none is under way."""
@@ -94,6 +126,7 @@ class Cell:
     def rest_at(self, now_ns: int, q: np.ndarray) -> None:
         """Commanded to stand at q (J,) [rad]."""
         self.timeline = Timeline.resting(now_ns, q)
+        self._sag = None
 
     def forget(self) -> None:
         """As before the first command."""
@@ -112,6 +145,7 @@ class Cell:
     ) -> None:
         """From splice_ns on the motion goes through these knots, each array (M, ...), to rest."""
         self.timeline = self.timeline.spliced(now_ns, splice_ns, times_ns, q, v, a)
+        self._sag = None
         self.splice_ns = splice_ns
         self.braking = False
 
@@ -127,21 +161,25 @@ class Cell:
         count = _PATH_SAMPLES if self.moving(now_ns) else 1
         return self.tool_positions(np.linspace(now_ns, self.timeline.end_ns, count).astype(np.int64), arm)
 
-    def brake(self, now_ns: int, too_late: Callable[[int], bool] = lambda splice_ns: False) -> bool:
-        """Takes the shortest way to rest within the limits; False where there is none, and the motion goes on to its own
-        end, or where the arm stands or that end comes as soon.
+    def brake(self, now_ns: int, sending: Sending) -> bool | None:
+        """Takes the shortest way to rest within the limits.
 
-        too_late: whether a stop that takes over at this instant [ns] would reach the arm after it; then a later one is
-        planned.
+        False: the arm stands, or comes to rest as soon anyway. None: there is no such way at this moment, or this computer
+        is too busy to send it in time; the motion goes on to its own end, and asking again may help.
         """
         if not self.moving(now_ns):
             return False
         for attempt in range(_BRAKE_ATTEMPTS):
-            splice_ns = self.timeline.splice_instant(now_ns + self._brake_margin_ns * 2**attempt)
+            from_ns = sending.now(now_ns) if attempt else now_ns
+            splice_ns = self.timeline.splice_instant(from_ns + self._brake_margin_ns * 2 ** max(0, attempt - 1))
             stop = self._stop_from(splice_ns)
-            if not too_late(splice_ns):
+            if not sending.too_late(splice_ns):
                 break
-        if stop is None or splice_ns + stop.duration_ns >= self.timeline.end_ns:
+        else:
+            return None
+        if stop is None:
+            return None
+        if splice_ns + stop.duration_ns >= self.timeline.end_ns:
             return False
         rest = stop.q_end[None]
         times = np.array([splice_ns + stop.duration_ns], dtype=np.int64)
@@ -159,41 +197,43 @@ class Cell:
                 return stops[index]
         return None
 
-    def go_home(self, now_ns: int, share: float, clock: Callable[[], int] | None = None) -> str | None:
+    def go_home(self, now_ns: int, share: float, sending: Sending) -> str | None:
         """Stops, then moves all joints together to the card's home. Returns why not, where that is not possible.
 
-        share: of each limit on speed, acceleration and jerk. clock: the time as it goes on [ns]: looking for a way around
-        what is in the way takes up to a second, and begins at rest only.
+        share: of each limit on speed, acceleration and jerk. Looking for a way around what is in the way takes up to a
+        second, and begins at rest only.
         """
-        at_rest = not self.moving(now_ns)
-        splice_ns = self.timeline.splice_instant(now_ns + self._margin_ns)
-        state = self.timeline.sample(splice_ns)
-        stops: list[tuple[int, np.ndarray]] = []
-        start = state[0]
-        if splice_ns < self.timeline.end_ns:
-            stop = self._stop_from(splice_ns)
-            if stop is None:
-                return "there is no stop within the limits before the motion under way ends"
-            start = stop.q_end
-            stops.append((stop.duration_ns, start))
-        home = self._home_path.home
-        legs = self._legs(start, [home], share)
-        if isinstance(legs, str):
-            if not at_rest:
-                return f"{legs}; a way around is looked for at rest: stop, then ask again"
-            waypoints = self._home_path.around(start)
-            if waypoints is None:
-                return f"{legs}, and no way around was found"
+        if not self.may_send(now_ns):
+            return "the trajectory before it may still be on its way: ask again"
+        at_rest, waypoints = not self.moving(now_ns), [self._home_path.home]
+        for _ in range(_HOME_TRIES):
+            splice_ns = self.timeline.splice_instant(now_ns + self._margin_ns)
+            stops: list[tuple[int, np.ndarray]] = []
+            start = self.timeline.sample(splice_ns)[0]
+            if splice_ns < self.timeline.end_ns:
+                stop = self._stop_from(splice_ns)
+                if stop is None:
+                    return "there is no stop within the limits before the motion under way ends"
+                start = stop.q_end
+                stops.append((stop.duration_ns, start))
             legs = self._legs(start, waypoints, share)
+            if isinstance(legs, str) and len(waypoints) == 1:
+                if not at_rest:
+                    return f"{legs}; a way around is looked for at rest: stop, then ask again"
+                around = self._home_path.around(start)
+                if around is None:
+                    return f"{legs}, and no way around was found"
+                waypoints = around
+                legs = self._legs(start, waypoints, share)
             if isinstance(legs, str):
                 return legs
-            if clock is not None:
-                now_ns = max(now_ns, clock())
-                splice_ns = self.timeline.splice_instant(now_ns + self._margin_ns)
-        times = splice_ns + np.cumsum([duration for duration, _ in stops + legs])
-        q = np.stack([q for _, q in stops + legs])
-        self.splice(now_ns, splice_ns, times.astype(np.int64), q, np.zeros_like(q), np.zeros_like(q))
-        return None
+            if not sending.too_late(splice_ns):
+                times = splice_ns + np.cumsum([duration for duration, _ in stops + legs])
+                q = np.stack([q for _, q in stops + legs])
+                self.splice(now_ns, splice_ns, times.astype(np.int64), q, np.zeros_like(q), np.zeros_like(q))
+                return None
+            now_ns = sending.now(now_ns)
+        return "this computer is too busy to plan the way home in time: ask again"
 
     def _legs(self, start: np.ndarray, waypoints: Sequence[np.ndarray], share: float) -> list[tuple[int, np.ndarray]] | str:
         """Duration [ns] and end of each motion from rest to rest; a text where one is not within the limits."""

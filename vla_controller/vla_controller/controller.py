@@ -13,12 +13,12 @@ from vla_contract.status import ControllerState
 from vla_motion.model import RobotModel
 
 from .arm import Arm
-from .cell import Cell
+from .cell import Cell, Sending
 from .gate import Gate, Refusal
 from .gripper import Grippers
 from .joint_states import JointStates
 from .output import Output, Snapshot
-from .readiness import Readiness
+from .readiness import Readiness, at_full_speed
 from .reports import Ledger
 from .stitcher import Stitcher
 from .strategy import DelayWatch
@@ -28,6 +28,7 @@ PLANNING_MARGIN_NS = 40_000_000
 BRAKE_MARGIN_NS = 10_000_000
 _CLOCK_BACK_NS = 10_000_000
 _HOME_SHARE = 0.25
+_AHEAD_NS = 50_000_000
 _DELIVERY_NS = 3_000_000  # from publishing to the joint trajectory controller, on one host
 
 
@@ -70,7 +71,7 @@ class ChunkController:
             raise ValueError(f"planning_margin_ns is {planning_margin_ns}, allowed is 0 or more")
         self.card = card
         self.dry_run = dry_run
-        self._clock = clock
+        self._sending = Sending(clock, _DELIVERY_NS)
         self._margin_ns = planning_margin_ns
         self._cell = Cell([Arm(card, i, m) for i, m in enumerate(models)], planning_margin_ns, brake_margin_ns)
         self._grippers = Grippers(self._cell.arms)
@@ -83,10 +84,11 @@ class ChunkController:
         self._stitcher.speed_scale = speed_scale
         self._delays = DelayWatch()
         self._tracking = Tracking(self._cell.tolerance)
-        self._ready = Readiness(card, self._states)
+        self._ready = Readiness(card, self._states, speed_scaling=[1.0] * len(models))
         self._now_ns: int | None = None
         self._stale = False
         self._homing_until_ns: int | None = None
+        self._brake_wanted = ""
 
     # what is known
 
@@ -143,15 +145,18 @@ class ChunkController:
         velocities: Sequence[float] | None,
         now_ns: int,
     ) -> None:
-        """A measured state. Messages without all arm joints, not finite, or older than the newest are ignored."""
+        """A measured state. Messages without all arm joints, not finite, older than the newest or of the future are
+        ignored."""
         if self._now_ns is not None and now_ns < self._now_ns - _CLOCK_BACK_NS:
             return  # the next tick sees to the clock first
-        if not self._states.update(stamp_ns, names, positions, velocities):
+        self._ready.ahead_ns = stamp_ns - now_ns if stamp_ns > now_ns + _AHEAD_NS else 0
+        if self._ready.ahead_ns or not self._states.update(stamp_ns, names, positions, velocities):
             return
         if self._ready.clock_jumped and self._states.at_rest and now_ns >= self._ready.sent_until_ns:
             self._ready.clock_jumped = False
         if self._cell.timeline is not None and not self.dry_run:
             self._tracking.compare(stamp_ns, self._states.positions, self._cell.timeline)
+            self._cell.watch_sag(now_ns, self._states)
 
     def on_chunk(self, chunk: ActionChunk, now_ns: int, received_steady_ns: int = 0) -> Output:
         """A chunk has arrived. Its SCHEDULED report is in the output, with the trajectory where one was planned."""
@@ -191,10 +196,9 @@ class ChunkController:
         """
         output = Output()
         self._advance(now_ns, output)
-        if speed_scaling != self._ready.speed_scaling:
-            self._ready.speed_scaling = float(speed_scaling)
-            if speed_scaling != 1.0:
-                self._brake(now_ns, f"the joint trajectory controller runs at {speed_scaling:g} of its speed", output)
+        before, self._ready.speed_scaling[arm] = self._ready.speed_scaling[arm], float(speed_scaling)
+        if at_full_speed(before) and not at_full_speed(speed_scaling):
+            self._brake(now_ns, f"a joint trajectory controller runs at {speed_scaling:.4g} of its speed", output)
         joints = self._cell.arms[arm].card.joints
         place = dict(zip(names, reference))
         if self._cell.timeline is not None and not self.dry_run and all(joint in place for joint in joints):
@@ -216,6 +220,8 @@ class ChunkController:
         self._advance(now_ns, output)
         self._ready.stopped = True
         self._brake(now_ns, "stop", output)
+        if self._brake_wanted:
+            output.message = "stop is latched; there is no stop within the limits yet, the motion goes on until there is one"
         return self._finish(output, now_ns)
 
     def resume(self, now_ns: int) -> Output:
@@ -234,13 +240,15 @@ class ChunkController:
             output.accepted, output.message = False, refusal.message
             return self._finish(output, now_ns)
         self._begin_at_rest(now_ns)
-        problem = self._cell.go_home(now_ns, min(_HOME_SHARE, self.speed_scale), self._clock)
+        problem = self._cell.go_home(now_ns, min(_HOME_SHARE, self.speed_scale), self._sending)
         if problem:
             output.accepted, output.message = False, problem
             return self._finish(output, now_ns)
+        self._stitcher.strategy.forget()
+        self._grippers.hold()
         self._ledger.end(self._cell.splice_ns, "homing")
         self._homing_until_ns = self._cell.timeline.end_ns
-        now_ns = max(now_ns, self._clock()) if self._clock is not None else now_ns
+        now_ns = self._sending.now(now_ns)
         output.message = f"home in {(self._homing_until_ns - now_ns) * 1e-9:.1f} s"
         output.trajectories += self._cell.messages(now_ns)
         return self._finish(output, now_ns)
@@ -282,6 +290,7 @@ class ChunkController:
         gate.register(chunk, now_ns, may_begin_run=refusal is None)
         if gate.run_id != run_id:  # between runs a hand may have moved the fingers, or a simulator started over
             self._grippers.forget()
+            self._stitcher.strategy.forget()
         return refusal
 
     def _unready(self, now_ns: int) -> Refusal | None:
@@ -298,7 +307,7 @@ class ChunkController:
         stitched = self._stitcher.plan(chunk, now_ns)
         if isinstance(stitched, Refusal):
             return stitched
-        schedule, late_ns = stitched.schedule, self._late_ns(now_ns, stitched.schedule.splice_ns)
+        schedule, late_ns = stitched.schedule, self._sending.late_ns(stitched.schedule.splice_ns)
         if late_ns > 0:
             return Refusal(
                 Verdict.INFEASIBLE,
@@ -306,15 +315,12 @@ class ChunkController:
                 "computer is too busy; the motion under way stays",
             )
         self._stitcher.commit(stitched, now_ns)
+        self._brake_wanted = ""
         self._grippers.schedule(chunk, schedule, now_ns)
-        output.trajectories += self._cell.messages(now_ns)
+        output.trajectories += self._cell.messages(self._sending.now(now_ns))
         ahead = self._cell.timeline.sample(self._states.stamp_ns)[0] - self._states.positions
         output.reports.append(self._ledger.accept(chunk, schedule, stitched.plan, ahead, now_ns, received_steady_ns))
         return None
-
-    def _late_ns(self, now_ns: int, splice_ns: int) -> int:
-        """By how much a trajectory that is sent now would miss its own splice [ns]; 0 or less: it would not."""
-        return 0 if self._clock is None else self._clock() + _DELIVERY_NS - splice_ns
 
     def _begin_at_rest(self, now_ns: int) -> None:
         """Where nothing was commanded yet, or nothing ever is, the commanded motion is to stand as measured.
@@ -329,9 +335,11 @@ class ChunkController:
     def _brake(self, now_ns: int, why: str, output: Output) -> None:
         self._grippers.hold()
         self._stitcher.strategy.forget()
-        if self._cell.brake(now_ns, lambda splice_ns: self._late_ns(now_ns, splice_ns) > 0):
+        braked = self._cell.brake(now_ns, self._sending)
+        self._brake_wanted = why if braked is None else ""
+        if braked:
             self._homing_until_ns = None
-            output.trajectories += self._cell.messages(now_ns)
+            output.trajectories += self._cell.messages(self._sending.now(now_ns))
             self._ledger.end(self._cell.splice_ns, f"braked: {why}")
 
     def _advance(self, now_ns: int, output: Output) -> None:
@@ -346,6 +354,8 @@ class ChunkController:
             self._brake(now_ns, "joint states have stopped arriving", output)
         self._stale = stale
         self._watch_tracking(now_ns, output)
+        if self._brake_wanted:  # there was no way to rest within the limits a moment ago
+            self._brake(now_ns, self._brake_wanted, output)
         output.reports += self._ledger.close(now_ns)
         output.reports += [self._ledger.lost(*key, now_ns) for key in self._gate.lost(now_ns)]
 
@@ -364,9 +374,12 @@ class ChunkController:
 
     def _set_back(self, now_ns: int, output: Output) -> None:
         """The clock jumped back: what was remembered is of another time. What was sent already ends at rest."""
-        output.reports += self._ledger.close_all(now_ns, "the clock was set back")
+        before_ns = self._now_ns
+        output.reports += self._ledger.close_all(before_ns, "the clock was set back", now_ns)
         self._gate.clock_jumped(now_ns)
-        self._ready.sent_until_ns = now_ns + self._cell.remaining_ns(self._now_ns)
+        pending_ns = self._ready.sent_until_ns - before_ns if self._ready.clock_jumped else 0
+        self._ready.sent_until_ns = now_ns + max(self._cell.remaining_ns(before_ns), pending_ns)
+        self._brake_wanted = ""
         self._cell.forget()
         self._tracking.forget()
         self._states.forget()

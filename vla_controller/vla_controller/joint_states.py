@@ -33,17 +33,17 @@ class JointStates:
         self.stamp_ns: int | None = None
         self.positions = np.zeros(len(self.joints))
         self.velocities = np.zeros(len(self.joints))
-        self.at_rest = True
+        self.at_rest = False
         self.leap: str | None = None
         self._leapt_ns = 0
-        self._moved_ns: int | None = None
+        self._still_since_ns: int | None = None
 
     def update(
         self, stamp_ns: int, names: Sequence[str], positions: Sequence[float], velocities: Sequence[float] | None
     ) -> bool:
         """Takes a message that has all joints, finite and not older than the newest; False: it was ignored.
 
-        Without velocities they are taken from the positions of the last two states.
+        Without velocities, or with some that are not finite, they are taken from the positions of the last two states.
         """
         order = self._places(names)
         if order is None or len(positions) != len(names):
@@ -51,17 +51,20 @@ class JointStates:
         q = np.array(positions, dtype=np.float64)[order]
         if not np.isfinite(q).all() or (self.stamp_ns is not None and stamp_ns < self.stamp_ns):
             return False
+        v = None
         if velocities is not None and len(velocities) == len(names):
             v = np.array(velocities, dtype=np.float64)[order]
-            if not np.isfinite(v).all():
-                return False
+        if v is not None and np.isfinite(v).all():
+            pass  # joints without a velocity interface are told as NaN: then all are taken from positions
         elif self.stamp_ns is None or stamp_ns == self.stamp_ns:
             v = self.velocities
         else:
             v = (q - self.positions) / ((stamp_ns - self.stamp_ns) * 1e-9)
         self._watch(stamp_ns, q)
         self.stamp_ns, self.positions, self.velocities = stamp_ns, q, v
-        steady = self._moved_ns is None or stamp_ns - self._moved_ns >= _SETTLED_NS
+        if self._still_since_ns is None:
+            self._still_since_ns = stamp_ns
+        steady = stamp_ns - self._still_since_ns >= _SETTLED_NS
         self.at_rest = steady and bool(np.abs(v).max() < _REST_SPEED)
         return True
 
@@ -80,7 +83,7 @@ class JointStates:
         elapsed = (stamp_ns - self.stamp_ns) * 1e-9
         moved = np.abs(q - self.positions)
         if moved.max() > _STEADY + _REST_SPEED * elapsed:
-            self._moved_ns = stamp_ns
+            self._still_since_ns = stamp_ns
         unexplained = moved - (_HASTE * elapsed) * self._speed_limit
         joint = int(unexplained.argmax())
         if unexplained[joint] > _LEAP:

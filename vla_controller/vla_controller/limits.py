@@ -95,6 +95,8 @@ def check_curve(
     intervals = np.diff(times_ns) * 1e-9
     q, v, a = (np.ascontiguousarray(x, dtype=np.float64) for x in (q, v, a))
     segments, joints = len(intervals), q.shape[1]
+    if not (np.isfinite(q).all() and np.isfinite(v).all() and np.isfinite(a).all() and np.all(intervals > 0.0)):
+        return Violation("position", np.inf, np.inf)  # the comparisons below would pass what is not a number
     C, peaks = np.empty((segments, joints, 6)), np.empty((5, segments, joints))
     coefficients_and_peaks(intervals, q, v, a, C, peaks)
     worst = np.empty((4, 4))

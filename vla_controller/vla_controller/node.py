@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import time
 from dataclasses import replace
@@ -19,7 +21,7 @@ from visualization_msgs.msg import MarkerArray
 from vla_contract.action_space import ActionSpace
 from vla_contract.card import ArmCard, CardError, load_card
 from vla_contract.chunk import ActionChunk
-from vla_contract.report import Phase
+from vla_contract.report import Phase, Verdict
 from vla_contract.ros.convert import report_to_msg, run_id_from_msg, run_id_to_msg, trajectory_to_msg
 from vla_contract.ros.qos import CHUNKS, LATCHED, RELIABLE, REPORTS, SENSOR
 from vla_contract.ros.run import run_node
@@ -42,6 +44,7 @@ from .parameters import declare_parameters, on_speed_scale
 
 _TICK = 0.01  # [s]
 _STATUS = 0.1  # [s]
+_PRIORITY = -10  # ahead of cameras and policies where the processor is short
 
 
 class ControllerNode(Node):
@@ -182,7 +185,7 @@ class ControllerNode(Node):
             self._grippers.send(command)
         published = time.monotonic_ns() if output.trajectories else 0
         for report in output.reports:
-            if published and report.phase is Phase.SCHEDULED and not report.verdict.is_refusal:
+            if published and report.phase is Phase.SCHEDULED and report.verdict is Verdict.ACCEPTED:
                 report = replace(report, published_steady_ns=published)
                 self._core.published(published)
             self._reports.publish(report_to_msg(report))
@@ -249,6 +252,8 @@ def _outline(message: ChunkMsg) -> ActionChunk:
 
 def main() -> None:
     """Entry point: 0 after Ctrl-C or SIGTERM, 1 after a mistake in card, model or parameters, which is one line."""
+    with contextlib.suppress(OSError):  # not without the right to; then other processes may delay a stop
+        os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
     mistakes = (CardError, ModelError, ParameterException, ValueError)
     sys.exit(run_node(lambda _: ControllerNode(), "controller", mistakes))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vla_contract.card import InterfaceCard
 from vla_contract.report import Verdict
@@ -11,14 +11,17 @@ from vla_contract.status import ControllerState
 from .gate import Refusal
 from .joint_states import JointStates
 
+_ROUNDING = 1e-3
+
 
 @dataclass
 class Readiness:
-    """Conditions that keep the arm from moving. All are False, and speed_scaling is 1, in normal work.
+    """Conditions that keep the arm from moving. All are False or 0, and speed_scaling is 1, in normal work.
 
     stopped: ``vla/stop`` is latched. desync: measured and commanded motion disagreed. clock_jumped: the clock was set
     back, and the arm has not been seen at rest since what was sent before has ended, at sent_until_ns. speed_scaling: of
-    the joint trajectory controller, as it says.
+    each arm's joint trajectory controller, as it says. ahead_ns: how far ahead of the clock the newest joint state was
+    stamped; 0 where it was taken.
     """
 
     card: InterfaceCard
@@ -27,7 +30,8 @@ class Readiness:
     desync: bool = False
     clock_jumped: bool = False
     sent_until_ns: int = 0
-    speed_scaling: float = 1.0
+    speed_scaling: list[float] = field(default_factory=list)
+    ahead_ns: int = 0
 
     def is_stale(self, now_ns: int) -> bool:
         """Joint states have arrived, and have stopped arriving."""
@@ -53,6 +57,11 @@ class Readiness:
         age = self.states.age_ns(now_ns)
         if age is None and self.clock_jumped:
             return Refusal(Verdict.NO_STATE, "the clock was set back; no joint state since")
+        if self.ahead_ns and (age is None or self.is_stale(now_ns)):
+            return Refusal(
+                Verdict.NO_STATE,
+                f"joint states are stamped {self.ahead_ns * 1e-6:.0f} ms in the future: the clocks of arm and controller differ",
+            )
         if age is None:
             return Refusal(Verdict.NO_STATE, f"no joint state yet with {', '.join(self.states.joints)}")
         if self.is_stale(now_ns):
@@ -62,11 +71,17 @@ class Readiness:
             return Refusal(Verdict.NO_STATE, "the clock was set back; waiting for the arm to be at rest")
         if not self.states.settled:
             return Refusal(Verdict.NO_STATE, f"joint states jump: {self.states.leap}; waiting for 50 ms without")
-        if self.speed_scaling != 1.0:
+        slowed = [scaling for scaling in self.speed_scaling if not at_full_speed(scaling)]
+        if slowed:
             return Refusal(
                 Verdict.NO_STATE,
-                f"the joint trajectory controller runs at {self.speed_scaling:g} of its speed; only 1 can be followed",
+                f"a joint trajectory controller runs at {slowed[0]:.4g} of its speed; only 1 can be followed",
             )
         if not commanded and not self.states.at_rest:
             return Refusal(Verdict.NO_STATE, "the arm moves, and not by this controller; waiting for it to be at rest")
         return None
+
+
+def at_full_speed(scaling: float) -> bool:
+    """Whether a joint trajectory controller's speed scaling is 1, but for rounding."""
+    return abs(scaling - 1.0) <= _ROUNDING

@@ -116,9 +116,9 @@ class Ledger:
         self._open = [e for e in self._open if e not in ended]
         return [self._closed(entry, now_ns) for entry in ended]
 
-    def close_all(self, now_ns: int, by: str) -> list[ChunkReport]:
-        """CLOSED of all open chunks; what was not due at now_ns counts as superseded."""
-        self.end(now_ns, by)
+    def close_all(self, at_ns: int, by: str, now_ns: int) -> list[ChunkReport]:
+        """CLOSED of all open chunks, reported at now_ns; what was not due at at_ns counts as superseded."""
+        self.end(at_ns, by)
         ended, self._open = self._open, []
         return [self._closed(entry, now_ns) for entry in ended]
 

@@ -1,0 +1,85 @@
+"""What joint states may look like: of the future, without velocities, of an arm that sags, of one that is slowed down."""
+
+import numpy as np
+import pytest
+from cells import HOME, MS, Rig, arm_section, make_card, panda_model, straight
+
+from vla_contract.report import Verdict
+from vla_controller.limits import check_curve
+
+
+def test_states_of_the_future_are_not_taken_and_said_so():
+    rig = Rig()
+    rig.controller.on_joint_state(rig.now + 900 * MS, rig.names, rig.q + 1.0, np.zeros(7), rig.now)
+    rig.run(50)
+    rig.send(straight())
+    assert rig.reports[0].verdict is Verdict.ACCEPTED  # the sound ones go on
+    alone = Rig()
+    alone.now += 600 * MS
+    alone.controller.on_joint_state(alone.now + 900 * MS, alone.names, alone.q, np.zeros(7), alone.now)
+    alone.send(straight())
+    assert alone.reports[-1].verdict is Verdict.NO_STATE
+    assert "900 ms in the future" in alone.reports[-1].message
+
+
+def test_velocities_that_are_not_numbers_are_taken_from_positions():
+    """As joint_state_broadcaster tells joints that have no velocity interface."""
+    rig = Rig()
+    for _ in range(10):
+        rig.now += 10 * MS
+        rig.controller.on_joint_state(rig.now, rig.names, rig.q, np.full(7, np.nan), rig.now)
+    rig.send(straight())
+    assert rig.reports[0].verdict is Verdict.ACCEPTED
+
+
+def test_one_state_alone_tells_no_rest():
+    rig = Rig()
+    rig.run(10)
+    rig.now -= 500 * MS
+    rig.take(rig.controller.tick(rig.now))  # the clock was set back: everything measured is forgotten
+    rig.now += 10 * MS
+    rig.controller.on_joint_state(rig.now, rig.names, rig.q, None, rig.now)
+    rig.send(straight())
+    assert rig.reports[-1].verdict is Verdict.NO_STATE
+
+
+def test_a_sagging_arm_does_not_ratchet_down():
+    """It stands 0.03 rad below its command at rest: each start begins on the command, not on the sag."""
+    rig = Rig()
+    sag = np.array([0.0, 0.03, 0, 0, 0, 0, 0])
+    rig.follow = False
+    for sequence in range(5):
+        rig.send(np.zeros((16, 6)), sequence)
+        for _ in range(300):
+            rig.now += 10 * MS
+            commanded = rig.controller.commanded_at(rig.now)
+            rig.q = commanded[0] + sag
+            rig.controller.on_joint_state(rig.now, rig.names, rig.q, commanded[1], rig.now)
+            rig.take(rig.controller.tick(rig.now))
+    np.testing.assert_allclose(rig.controller.commanded_at(rig.now)[0], HOME, atol=1e-9)
+
+
+def test_one_slowed_arm_of_two_keeps_both_still():
+    left, right = arm_section("left", "panda"), arm_section("right", "other")
+    rig = Rig(make_card(arms=[left, right]), models=[panda_model("panda"), panda_model("other")])
+    names = [left["joints"], right["joints"]]
+    rig.take(rig.controller.on_controller_state(0, names[0], HOME, 0.5, rig.now))
+    rig.take(rig.controller.on_controller_state(1, names[1], HOME, 0.9999999, rig.now))
+    rig.send(np.zeros((16, 14)))
+    assert rig.reports[-1].verdict is Verdict.NO_STATE and "0.5 of its speed" in rig.reports[-1].message
+    rig.take(rig.controller.on_controller_state(0, names[0], HOME, 1.0, rig.now))
+    rig.send(np.zeros((16, 14)), 1)
+    assert [r for r in rig.reports if r.sequence == 1][0].verdict is Verdict.ACCEPTED
+
+
+@pytest.mark.parametrize("where", ["q", "v", "a", "times"])
+def test_a_curve_that_is_no_number_is_never_within_the_limits(where):
+    rig = Rig()
+    arm = rig.controller._cell.arms[0]
+    curve = {"times": np.array([0, 100 * MS]), "q": np.stack([HOME, HOME]), "v": np.zeros((2, 7)), "a": np.zeros((2, 7))}
+    assert check_curve(arm.limits, arm.model, *(curve[k] for k in ("times", "q", "v", "a"))) is None
+    if where == "times":
+        curve["times"] = np.array([0, 0])
+    else:
+        curve[where][1, 3] = np.nan
+    assert check_curve(arm.limits, arm.model, *(curve[k] for k in ("times", "q", "v", "a"))) is not None

@@ -224,3 +224,29 @@ def test_an_arm_moved_by_others_is_left_alone():
     rig.controller.on_joint_state(rig.now, rig.names, rig.q, np.full(7, 0.3), rig.now)
     rig.send(straight())
     assert rig.reports[-1].verdict is Verdict.NO_STATE and "moves" in rig.reports[-1].message
+
+
+def test_a_stop_ends_what_was_sent_before_the_clock_was_set_back():
+    """The trajectory controller goes on by its own time; a steady clock tells where it is."""
+    rig = Rig(steady=lambda: rig.now + rig.back)
+    rig.back = 0
+    rig.send(straight((0.0, 0.3, 0.0)))
+    rig.run(500)
+    expected = [rig.controller.commanded_at(rig.now + t * MS) for t in (20, 1200)]
+    rig.now += 10 * MS
+    rig.now, rig.back = rig.now - 1000 * MS, 1000 * MS
+    rig.take(rig.controller.tick(rig.now))
+    for t, before in zip((10, 1190), expected):
+        np.testing.assert_allclose(rig.controller.commanded_at(rig.now + t * MS), before, atol=1e-12)
+    rig.state()
+    rig.send(straight(), 1)
+    assert rig.reports[-1].verdict is Verdict.NO_STATE and "clock" in rig.reports[-1].message
+    sent = len(rig.arm_messages)
+    rig.take(rig.controller.stop(rig.now))
+    assert len(rig.arm_messages) == sent + 1
+    rig.run(500)
+    np.testing.assert_array_equal(rig.controller.commanded_at(rig.now)[1], 0.0)
+    rig.take(rig.controller.resume(rig.now))
+    rig.run(100)
+    rig.send(straight(), 2)
+    assert [r for r in rig.reports if r.sequence == 2][0].verdict is Verdict.ACCEPTED

@@ -58,7 +58,11 @@ class InFlight:
 
     def __init__(self, delivery_ns: int) -> None:
         self._delivery_ns = delivery_ns
-        self._sent_ns, self._splice_ns = -delivery_ns, 0
+        self.forget()
+
+    def forget(self) -> None:
+        """As if everything that was sent had arrived."""
+        self._sent_ns, self._splice_ns = -self._delivery_ns, 0
 
     def may_send(self, now_ns: int) -> bool:
         """A splice under way leaves a message time to arrive before it."""
@@ -131,6 +135,13 @@ class Cell:
     def forget(self) -> None:
         """As before the first command."""
         self.timeline = None
+
+    def shift(self, by_ns: int) -> None:
+        """The clock was set; the motion that was sent goes on as it was, as trajectory controllers count their own time."""
+        if self.timeline is not None:
+            self.timeline = self.timeline.shifted(by_ns)
+        self.splice_ns += by_ns
+        self._in_flight.forget()
 
     def splice_instant(self, t_ns: int) -> int:
         """The first instant from t_ns on at which a new motion may take over."""
@@ -280,6 +291,8 @@ class Cell:
         messages = []
         for arm in self.arms:
             begin = timeline.running_knot(now_ns if arm.card.replacement_rule == "legacy" else begin_ns)
+            while timeline.times_ns[begin] < 1 and begin + 1 < len(timeline.times_ns):
+                begin += 1  # knots from before a clock that was set back to zero
             stamp_ns = max(1, int(timeline.times_ns[begin]))  # a stamp of zero would mean "on arrival"
             messages.append(
                 JointTrajectory(

@@ -46,6 +46,8 @@ class ChunkController:
         speed_scale: As set_speed_scale.
         clock: The time as it goes on [ns]. Where planning took so long that a trajectory would reach the arm after its own
             splice, it is planned anew (a stop) or dropped (a chunk). None: time stands still while a call lasts.
+        steady: A clock that is never set [ns]. By it the motion under way is known after the other clock was set back, and
+            a stop can end it. None: it is unknown then until the arm is at rest.
 
     Raises:
         ValueError: models and arms do not fit together, an unknown strategy, a speed scale or margin out of range, or a
@@ -63,6 +65,7 @@ class ChunkController:
         strategy: str = "receding_horizon",
         speed_scale: float = 1.0,
         clock: Callable[[], int] | None = None,
+        steady: Callable[[], int] | None = None,
     ) -> None:
         models = [model] if isinstance(model, RobotModel) else list(model)
         if len(models) != len(card.arms):
@@ -72,6 +75,8 @@ class ChunkController:
         self.card = card
         self.dry_run = dry_run
         self._sending = Sending(clock, _DELIVERY_NS)
+        self._steady = steady
+        self._steady_ns = 0
         self._margin_ns = planning_margin_ns
         self._cell = Cell([Arm(card, i, m) for i, m in enumerate(models)], planning_margin_ns, brake_margin_ns)
         self._grippers = Grippers(self._cell.arms)
@@ -152,8 +157,9 @@ class ChunkController:
         self._ready.ahead_ns = stamp_ns - now_ns if stamp_ns > now_ns + _AHEAD_NS else 0
         if self._ready.ahead_ns or not self._states.update(stamp_ns, names, positions, velocities):
             return
-        if self._ready.clock_jumped and self._states.at_rest and now_ns >= self._ready.sent_until_ns:
-            self._ready.clock_jumped = False
+        if self._ready.clock_jumped and self._states.at_rest:
+            known = self._cell.timeline is not None
+            self._ready.clock_jumped = self._cell.moving(now_ns) if known else now_ns < self._ready.sent_until_ns
         if self._cell.timeline is not None and not self.dry_run:
             self._tracking.compare(stamp_ns, self._states.positions, self._cell.timeline)
             self._cell.watch_sag(now_ns, self._states)
@@ -347,6 +353,8 @@ class ChunkController:
         if self._now_ns is not None and now_ns < self._now_ns - _CLOCK_BACK_NS:
             self._set_back(now_ns, output)
         self._now_ns = now_ns
+        if self._steady is not None:
+            self._steady_ns = self._steady()
         if self._homing_until_ns is not None and now_ns >= self._homing_until_ns:
             self._homing_until_ns = None
         stale = self._ready.is_stale(now_ns)
@@ -380,7 +388,10 @@ class ChunkController:
         pending_ns = self._ready.sent_until_ns - before_ns if self._ready.clock_jumped else 0
         self._ready.sent_until_ns = now_ns + max(self._cell.remaining_ns(before_ns), pending_ns)
         self._brake_wanted = ""
-        self._cell.forget()
+        if self._steady is None:
+            self._cell.forget()
+        else:
+            self._cell.shift(now_ns - before_ns - (self._steady() - self._steady_ns))
         self._tracking.forget()
         self._states.forget()
         self._stitcher.strategy.forget()

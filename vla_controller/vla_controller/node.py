@@ -111,6 +111,7 @@ class ControllerNode(Node):
             strategy=settings.strategy,
             speed_scale=self._speed_scale,
             clock=lambda: self._now,
+            steady=time.monotonic_ns,
         )
         self._message = "dry run: no trajectory is published" if settings.dry_run else ""
         joints = ", ".join(joint for arm in self._card.arms for joint in arm.joints)

@@ -29,6 +29,10 @@ class Timeline:
         q = np.array(q, dtype=np.float64)[None]
         return cls(np.array([t_ns], dtype=np.int64), q, np.zeros_like(q), np.zeros_like(q))
 
+    def shifted(self, by_ns: int) -> Timeline:
+        """The same motion on a clock that was set on by by_ns, or back where it is negative."""
+        return Timeline(self.times_ns + by_ns, self.q, self.v, self.a)
+
     @property
     def end_ns(self) -> int:
         """When the motion comes to rest."""

@@ -150,7 +150,8 @@ class Episode:
         for strategy in (cell.strategy, "receding_horizon"):
             try:
                 return ChunkController(
-                    self.card, models, strategy=strategy, speed_scale=cell.speed_scale, **cell.margins
+                    self.card, models, strategy=strategy, speed_scale=cell.speed_scale, steady=lambda: self.now,
+                    **cell.margins,
                 ), strategy  # fmt: skip
             except ValueError:  # a strategy may refuse a card, with the reason
                 if strategy == "receding_horizon":

@@ -68,7 +68,8 @@ _CONDITIONS = np.array([[perm(p, d) * (0.0 ** (p - d) if p > d else 1.0) * (p >=
 
 def deviation_ns(before: Sent, after: Sent) -> int | None:
     """The first instant, to 0.25 ms, at which the later message asks for another motion; None where it never does."""
-    grid = np.arange(after.arrival_ns - 50_000_000, max(before.end_ns, after.end_ns), 250_000)
+    begin_ns = max(after.arrival_ns - 50_000_000, int(after.times_ns[0]))  # it says nothing of the time before it begins
+    grid = np.arange(begin_ns, max(before.end_ns, after.end_ns), 250_000)
     difference = np.abs(before.sample(grid)[1:3] - after.sample(grid)[1:3])
     off = np.flatnonzero((difference[0].max(axis=1) > 1e-5) | (difference[1].max(axis=1) > 1e-2))
     return int(grid[off[0]]) if len(off) else None
@@ -101,7 +102,7 @@ def seams(sent: Sequence[Sent]) -> tuple[list[str], list[Late]]:
         position, velocity = (float(x.max()) for x in np.abs(before.sample(now) - after.sample(now))[:2])
         if position <= _STEP_RAD and velocity <= _STEP_RAD_S:
             continue
-        past = np.arange(after.arrival_ns - _LATEST_NS, after.arrival_ns, 250_000)
+        past = np.arange(max(after.arrival_ns - _LATEST_NS, int(after.times_ns[0])), after.arrival_ns, 250_000)
         apart = np.abs(before.sample(past) - after.sample(past)).max(axis=2)
         met = np.flatnonzero((apart[0] <= _STEP_RAD) & (apart[1] <= _STEP_RAD_S))
         if len(met):

@@ -7,6 +7,7 @@ import pytest
 from cells import HOME, MS, Rig, make_card, straight
 
 from vla_contract.report import Phase, Verdict
+from vla_controller.controller import BRAKE_MARGIN_NS
 
 
 def moving(**options):
@@ -23,11 +24,11 @@ def speeds(rig, duration_ms):
 @pytest.mark.parametrize("rule", ["legacy", "splice"])
 def test_stop_brakes_at_once_smoothly_and_latches(rule):
     rig = moving(card=make_card(rule=rule))
-    before = rig.controller.commanded_at(rig.now + 10 * MS)
+    before = rig.controller.commanded_at(rig.now + BRAKE_MARGIN_NS)
     out = rig.take(rig.controller.stop(rig.now))
     assert out.accepted and out.status == "STOPPED" and len(out.trajectories) == 1
-    after = rig.controller.commanded_at(rig.now + 10 * MS)
-    for one, other in zip(before, after):  # the stop joins the motion 10 ms ahead, without a step
+    after = rig.controller.commanded_at(rig.now + BRAKE_MARGIN_NS)
+    for one, other in zip(before, after):  # the stop joins the motion a moment ahead, without a step
         np.testing.assert_allclose(one, other, atol=1e-9)
     course = speeds(rig, 600)
     assert course[0] > 0.3 and course[80] < 1e-9  # at rest within 0.4 s

@@ -25,7 +25,7 @@ from .strategy import DelayWatch
 from .tracking import Tracking
 
 PLANNING_MARGIN_NS = 40_000_000
-BRAKE_MARGIN_NS = 8_000_000
+BRAKE_MARGIN_NS = 6_000_000
 _CLOCK_BACK_NS = 10_000_000
 _HOME_SHARE = 0.25
 _AHEAD_NS = 50_000_000

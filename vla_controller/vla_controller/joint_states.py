@@ -54,16 +54,16 @@ class JointStates:
         v = None
         if velocities is not None and len(velocities) == len(names):
             v = np.array(velocities, dtype=np.float64)[order]
-        if v is not None and np.isfinite(v).all():
-            pass  # joints without a velocity interface are told as NaN: then all are taken from positions
-        elif self.stamp_ns is None or stamp_ns == self.stamp_ns:
+        # joints without a velocity interface are told as NaN: then all are taken from positions
+        told = v is not None and bool(np.isfinite(v).all())
+        if not told and (self.stamp_ns is None or stamp_ns == self.stamp_ns):
             v = self.velocities
-        else:
+        elif not told:
             v = (q - self.positions) / ((stamp_ns - self.stamp_ns) * 1e-9)
         self._watch(stamp_ns, q)
         self.stamp_ns, self.positions, self.velocities = stamp_ns, q, v
-        if self._still_since_ns is None:
-            self._still_since_ns = stamp_ns
+        if self._still_since_ns is None:  # the first state: its velocities are all there is, where it has any
+            self._still_since_ns = stamp_ns - (_SETTLED_NS if told else 0)
         steady = stamp_ns - self._still_since_ns >= _SETTLED_NS
         self.at_rest = steady and bool(np.abs(v).max() < _REST_SPEED)
         return True

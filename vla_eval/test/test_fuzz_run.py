@@ -60,7 +60,8 @@ def test_a_calm_episode_is_without_findings():
     result = run_with()
     assert kinds(result) == set()
     assert (result.exception_count, result.unreported) == (0, 0)
-    assert result.accepted > 0.6 * result.chunks
+    # floods, which are part of calm weather too, are superseded but for the newest
+    assert result.accepted + result.verdicts["SUPERSEDED"] > 0.6 * result.chunks
     assert result.samples > 1_000 and result.peaks["velocity"] > 0.01
 
 

@@ -85,3 +85,15 @@ def test_home_at_rest_begins_after_the_time_that_planning_took():
     assert rig.output.accepted
     q = rig.controller.commanded_at(rig.now + 100 * MS)[0]
     np.testing.assert_allclose(q, HOME + 0.3, atol=1e-12)
+
+
+def test_home_takes_the_place_of_a_brake_that_had_to_wait(monkeypatch):
+    rig = busy(0)
+    cell, stop_from = rig.controller._cell, rig.controller._cell._stop_from
+    monkeypatch.setattr(cell, "_stop_from", lambda splice_ns: None)
+    rig.send([], 1)  # a chunk of horizon 0: brake
+    monkeypatch.setattr(cell, "_stop_from", stop_from)
+    rig.take(rig.controller.home(rig.now))
+    assert rig.output.accepted
+    rig.run(100)
+    assert rig.output.status == "HOMING" and not cell.braking

@@ -70,8 +70,9 @@ class ChunkController:
         models = [model] if isinstance(model, RobotModel) else list(model)
         if len(models) != len(card.arms):
             raise ValueError(f"{len(models)} models for {len(card.arms)} arms; one for each is needed")
-        if planning_margin_ns < 0:
-            raise ValueError(f"planning_margin_ns is {planning_margin_ns}, allowed is 0 or more")
+        for name, margin_ns in (("planning_margin_ns", planning_margin_ns), ("brake_margin_ns", brake_margin_ns)):
+            if margin_ns < 0:
+                raise ValueError(f"{name} is {margin_ns}, allowed is 0 or more")
         self.card = card
         self.dry_run = dry_run
         self._sending = Sending(clock, _DELIVERY_NS)
@@ -250,6 +251,7 @@ class ChunkController:
         if problem:
             output.accepted, output.message = False, problem
             return self._finish(output, now_ns)
+        self._brake_wanted = ""
         self._stitcher.strategy.forget()
         self._grippers.hold()
         self._ledger.end(self._cell.splice_ns, "homing")

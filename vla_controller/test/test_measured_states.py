@@ -83,3 +83,17 @@ def test_a_curve_that_is_no_number_is_never_within_the_limits(where):
     else:
         curve[where][1, 3] = np.nan
     assert check_curve(arm.limits, arm.model, *(curve[k] for k in ("times", "q", "v", "a"))) is not None
+
+
+def test_a_description_without_collision_shapes_is_told():
+    import re
+
+    from cells import JOINTS, panda_urdf
+
+    from vla_controller.controller import ChunkController
+    from vla_motion.model import ModelError, RobotModel
+
+    bare = re.sub(r"<collision>.*?</collision>", "", panda_urdf())
+    model = RobotModel.from_urdf(bare, JOINTS, "panda_tool", "panda_link0")
+    with pytest.raises(ModelError, match="no collision shapes"):
+        ChunkController(make_card(), model)

@@ -18,7 +18,7 @@ from vla_motion.action_conversion import (
     targets_from_actions,
 )
 from vla_motion.collision import CollisionModel
-from vla_motion.model import RobotModel
+from vla_motion.model import ModelError, RobotModel
 
 from .anchor import Schedule
 from .effort import Effort
@@ -217,6 +217,12 @@ def _collision_model(card: InterfaceCard, index: int, model: RobotModel) -> Coll
     wish = card.arms[index].limits.collision
     if not wish.self_collision and wish.table_height is None:
         return None
-    return CollisionModel.from_description(
+    collision = CollisionModel.from_description(
         model.source, model, self_collision=wish.self_collision, table_height=wish.table_height
     )
+    if not collision.body_pairs:
+        raise ModelError(
+            f"arm {card.arms[index].name}: the robot description has no collision shapes to check; give one that has "
+            "(parameter 'model'), or set self_collision to false and table_height to null in the card"
+        )
+    return collision

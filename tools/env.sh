@@ -19,9 +19,10 @@ if [ "${VLA_ROOT:-}" != "$_vla_root" ]; then
   export CMAKE_PREFIX_PATH="$VIRTUAL_ENV"
   export COLCON_DEFAULTS_FILE="$VLA_ROOT/colcon_defaults.yaml"
   export RMW_IMPLEMENTATION="${RMW_IMPLEMENTATION:-rmw_fastrtps_cpp}"
-  # Keeps large images from being lost between processes of one computer. Every process must have the same setting:
-  # where nodes on several computers take part, set it to DEFAULT before sourcing this.
-  export FASTDDS_BUILTIN_TRANSPORTS="${FASTDDS_BUILTIN_TRANSPORTS:-LARGE_DATA?max_msg_size=2MB&sockets_size=2MB&non_blocking=true}"
+  # Keeps large images from being lost between processes of one computer.
+  if [ -z "${FASTDDS_BUILTIN_TRANSPORTS:-}" ]; then
+    export FASTDDS_DEFAULT_PROFILES_FILE="${FASTDDS_DEFAULT_PROFILES_FILE:-$VLA_ROOT/vla_bringup/config/fastdds.xml}"
+  fi
   # Threads of PyTorch that spin while they wait starve everything else on a machine with few cores.
   export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}"
   unset PYTHONHOME PYTHONPATH

@@ -20,6 +20,7 @@ setup(
         shared("launch", "*.launch.xml"),
         shared("cards", "*.yaml"),
         shared("config", "*.yaml"),
+        shared("config", "*.xml"),
         shared("robots", "*.urdf"),
     ],
     install_requires=["setuptools"],

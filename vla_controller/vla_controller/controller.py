@@ -13,13 +13,14 @@ from vla_contract.status import ControllerState
 from vla_motion.model import RobotModel
 
 from .arm import Arm
-from .cell import Cell, Sending
+from .cell import Cell
 from .gate import Gate, Refusal
 from .gripper import Grippers
 from .joint_states import JointStates
 from .output import Output, Snapshot
 from .readiness import Readiness, at_full_speed
 from .reports import Ledger
+from .sending import Sending
 from .stitcher import Stitcher
 from .strategy import DelayWatch
 from .tracking import Tracking

@@ -5,6 +5,7 @@ import uuid
 import numpy as np
 import pytest
 from cells import HOME, MS, Rig, make_card, straight
+from curve import sample
 
 from vla_contract.report import Phase, Verdict
 from vla_controller.controller import BRAKE_MARGIN_NS
@@ -251,3 +252,19 @@ def test_a_stop_ends_what_was_sent_before_the_clock_was_set_back():
     rig.run(100)
     rig.send(straight(), 2)
     assert [r for r in rig.reports if r.sequence == 2][0].verdict is Verdict.ACCEPTED
+
+
+def test_a_stop_after_the_clock_was_set_back_to_zero_begins_with_the_motion_under_way():
+    """A stamp is never negative, and the running knot then is; a message that began at the next one would make a step."""
+    rig = Rig(steady=lambda: rig.now + rig.back)
+    rig.back = 0
+    rig.send(straight((0.0, 0.3, 0.0)))
+    rig.run(540)
+    rig.now, rig.back = 5 * MS, rig.now - 5 * MS
+    rig.take(rig.controller.tick(rig.now))
+    rig.take(rig.controller.stop(rig.now))
+    message = rig.arm_messages[-1]
+    assert 0 < message.stamp_ns <= rig.now
+    for t in range(5, 400, 7):
+        for ours, executed in zip(rig.controller.commanded_at(t * MS), sample(message, t * MS)):
+            np.testing.assert_allclose(executed, ours, atol=1e-9)

@@ -26,6 +26,7 @@ _SPLICE_CLOSEST_NS = 40_000_000
 _HOME_ATTEMPTS = 8
 _HOME_TRIES = 3
 _HOME_SHORTEST = 0.5  # [s]
+_EARLIEST_NS = 1  # a stamp of zero would mean "on arrival"; older knots there are where a clock was set back to zero
 
 
 class Cell:
@@ -238,23 +239,20 @@ class Cell:
         knots from its first cycle on, whatever state it believes in. splice: from the splice, which lies ahead of now, or
         from an earlier one whose message may not have arrived yet.
         """
-        timeline = self.timeline
         begin_ns = self._in_flight.begin(now_ns, self.splice_ns)
         messages = []
         for arm in self.arms:
-            begin = timeline.running_knot(now_ns if arm.card.replacement_rule == "legacy" else begin_ns)
-            while timeline.times_ns[begin] < 1 and begin + 1 < len(timeline.times_ns):
-                begin += 1  # knots from before a clock that was set back to zero
-            stamp_ns = max(1, int(timeline.times_ns[begin]))  # a stamp of zero would mean "on arrival"
+            first_ns = now_ns if arm.card.replacement_rule == "legacy" else begin_ns
+            times, q, v, a = self.timeline.knots_from(first_ns, _EARLIEST_NS)
             messages.append(
                 JointTrajectory(
                     topic=arm.card.trajectory_topic,
-                    stamp_ns=stamp_ns,
+                    stamp_ns=int(times[0]),
                     joint_names=tuple(arm.card.joints),
-                    times_ns=np.maximum(timeline.times_ns[begin:] - stamp_ns, 0),
-                    positions=timeline.q[begin:, arm.joints],
-                    velocities=timeline.v[begin:, arm.joints],
-                    accelerations=timeline.a[begin:, arm.joints],
+                    times_ns=times - times[0],
+                    positions=q[:, arm.joints],
+                    velocities=v[:, arm.joints],
+                    accelerations=a[:, arm.joints],
                 )
             )
         return messages

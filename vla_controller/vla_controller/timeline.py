@@ -94,3 +94,16 @@ class Timeline:
     def running_knot(self, t_ns: int) -> int:
         """Index of the last knot at or before t_ns (the first one where there is none)."""
         return max(0, int(np.searchsorted(self.times_ns, t_ns, side="right")) - 1)
+
+    def knots_from(self, t_ns: int, earliest_ns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """times_ns, q, v, a of the knots from the one that runs at t_ns on.
+
+        Where that one is older than earliest_ns, the curve is cut there instead, which leaves it as it was.
+        """
+        begin = self.running_knot(max(t_ns, earliest_ns))
+        knots = [column[begin:] for column in (self.times_ns, self.q, self.v, self.a)]
+        if knots[0][0] < earliest_ns:
+            knots = [column.copy() for column in knots]
+            for column, value in zip(knots, (earliest_ns, *self.sample(earliest_ns))):
+                column[0] = value
+        return tuple(knots)

@@ -281,6 +281,7 @@ class Episode:
         self.call("home", self.controller.home, self.clock)
 
     def set_clock_back(self, by_ns: int) -> None:
+        by_ns = min(by_ns, self.clock - MS)  # ROS time is not negative
         self._aheads.append((self.now, self.ahead - by_ns))
         self._state_ns = None
         self.may_anchor("clock")

@@ -45,13 +45,20 @@ class Schedule:
 
 
 def make_schedule(
-    chunk: ActionChunk, splice_ns: int, max_open_loop_ns: int, *, at_rest: bool, speed_scale: float = 1.0
+    chunk: ActionChunk,
+    splice_ns: int,
+    max_open_loop_ns: int,
+    *,
+    at_rest: bool,
+    speed_scale: float = 1.0,
+    whole_ms: bool = True,
 ) -> Schedule:
     """Due times of the steps of a chunk whose new motion can take over at splice_ns at the earliest.
 
     At rest, step 0 begins at the splice. Else step i is due at stamp + (i + 1) * period, committed steps stay as they
     were planned, and the splice is moved (by less than 1 ms, or to the end of the last committed step) to lie a whole
-    number of milliseconds before the first step planned. speed_scale stretches the period; the open-loop limit stays.
+    number of milliseconds before the first step planned; not where whole_ms is False. speed_scale stretches the period; the
+    open-loop limit stays.
     """
     period_ns = round(chunk.step_period_ns / speed_scale)
     due = (splice_ns if at_rest else chunk.stamp_ns) + period_ns * np.arange(1, chunk.horizon + 1, dtype=np.int64)
@@ -60,7 +67,7 @@ def make_schedule(
         if chunk.committed_steps:
             splice_ns = max(splice_ns, int(due[min(chunk.committed_steps, chunk.horizon) - 1]))
         first = int(np.searchsorted(due, splice_ns + SHORTEST_FIRST_NS, side="left"))
-        if first < chunk.horizon:
+        if whole_ms and first < chunk.horizon:
             splice_ns = int(due[first]) - (int(due[first]) - splice_ns) // 1_000_000 * 1_000_000
     deadline_ns = chunk.stamp_ns + min(chunk.valid_for_ns, max_open_loop_ns)
     last = max(first, int(np.searchsorted(due, deadline_ns, side="right")))

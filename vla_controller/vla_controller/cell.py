@@ -59,10 +59,10 @@ class Cell:
         """A commanded motion is under way, or about to be."""
         return self.timeline is not None and now_ns < self.timeline.end_ns
 
-    def is_displaced(self, now_ns: int, states: JointStates) -> bool:
-        """The motion has ended, and something else has moved the arm since."""
-        settled = now_ns >= self.timeline.end_ns + _SETTLED_NS and states.at_rest
-        return settled and self.is_away(now_ns, states)
+    def is_displaced(self, states: JointStates) -> bool:
+        """By the newest state, the motion has ended, and something else has moved the arm since."""
+        settled = states.stamp_ns >= self.timeline.end_ns + _SETTLED_NS and states.at_rest
+        return settled and self.is_away(states.stamp_ns, states)
 
     def is_away(self, now_ns: int, states: JointStates) -> bool:
         """The arm is measured elsewhere than commanded, by more than it has sagged since it came to rest."""
@@ -99,6 +99,10 @@ class Cell:
     def splice_instant(self, t_ns: int) -> int:
         """The first instant from t_ns on at which a new motion may take over."""
         return self.timeline.splice_instant(t_ns, self._closest_ns)
+
+    def is_clear(self, t_ns: int) -> bool:
+        """A new motion that takes over at t_ns has no knot of the old one so near that rounding would turn into jerk."""
+        return self.timeline.splice_instant(t_ns) == t_ns
 
     def may_send(self, now_ns: int) -> bool:
         """Whether a message sent now is right whether or not the one before has arrived."""

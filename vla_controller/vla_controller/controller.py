@@ -161,7 +161,7 @@ class ChunkController:
             return
         if self._ready.clock_jumped and self._states.at_rest:
             known = self._cell.timeline is not None
-            self._ready.clock_jumped = self._cell.moving(now_ns) if known else now_ns < self._ready.sent_until_ns
+            self._ready.clock_jumped = self._cell.moving(stamp_ns) if known else stamp_ns < self._ready.sent_until_ns
         if self._cell.timeline is not None and not self.dry_run:
             self._tracking.compare(stamp_ns, self._states.positions, self._cell.timeline)
             self._cell.watch_sag(now_ns, self._states)
@@ -247,9 +247,10 @@ class ChunkController:
         if refusal is not None:
             output.accepted, output.message = False, refusal.message
             return self._finish(output, now_ns)
-        self._begin_at_rest(now_ns)
+        anchored = self._begin_at_rest(now_ns)
         problem = self._cell.go_home(now_ns, min(_HOME_SHARE, self.speed_scale), self._sending)
         if problem:
+            self._take_back(anchored)
             output.accepted, output.message = False, problem
             return self._finish(output, now_ns)
         self._brake_wanted = ""
@@ -312,7 +313,13 @@ class ChunkController:
             return refusal
         if self._homing_until_ns is not None:
             return Refusal(Verdict.STOPPED, "homing is under way")
-        self._begin_at_rest(now_ns)
+        anchored = self._begin_at_rest(now_ns)
+        refusal = self._stitch(chunk, now_ns, received_steady_ns, output)
+        if refusal is not None:
+            self._take_back(anchored)
+        return refusal
+
+    def _stitch(self, chunk: ActionChunk, now_ns: int, received_steady_ns: int, output: Output) -> Refusal | None:
         stitched = self._stitcher.plan(chunk, now_ns)
         if isinstance(stitched, Refusal):
             return stitched
@@ -331,15 +338,22 @@ class ChunkController:
         output.reports.append(self._ledger.accept(chunk, schedule, stitched.plan, ahead, now_ns, received_steady_ns))
         return None
 
-    def _begin_at_rest(self, now_ns: int) -> None:
-        """Where nothing was commanded yet, or nothing ever is, the commanded motion is to stand as measured.
+    def _begin_at_rest(self, now_ns: int) -> bool:
+        """Where nothing was commanded yet, or nothing ever is, the commanded motion is to stand as measured: then True.
 
         So it is where the arm has come to rest, and something else has moved it since.
         """
-        if self.dry_run or self._cell.timeline is None or self._cell.is_displaced(now_ns, self._states):
+        anew = self.dry_run or self._cell.timeline is None or self._cell.is_displaced(self._states)
+        if anew:
             self._ledger.end(now_ns, "dry run: each chunk starts from the measured rest")
             self._cell.rest_at(now_ns, self._states.positions)
             self._stitcher.strategy.forget()
+        return anew
+
+    def _take_back(self, anchored: bool) -> None:
+        """Nothing was sent from a new anchor: the arm may be moved on by hand, so it is not commanded to stand there."""
+        if anchored and not self.dry_run:
+            self._cell.forget()
 
     def _brake(self, now_ns: int, why: str, output: Output) -> None:
         self._grippers.hold()
@@ -374,7 +388,8 @@ class ChunkController:
         if self._tracking.lost and not self._ready.desync:
             self._ready.desync = True
             self._brake(now_ns, "measured and commanded motion disagree", output)
-        still = self._states.at_rest and self._states.settled and not self._cell.moving(now_ns)
+        seen_ns = self._states.stamp_ns
+        still = seen_ns is not None and self._states.at_rest and self._states.settled and not self._cell.moving(seen_ns)
         if still and (self._ready.desync or self._states.leap):
             self._ready.desync = False
             self._states.settle()

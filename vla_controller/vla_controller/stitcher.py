@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -85,13 +86,18 @@ class Stitcher:
             refusal = self.strategy.refusal(chunk, period_ns, splice_ns - chunk.stamp_ns)
             if refusal is not None:
                 return refusal
+        schedule_of = partial(
+            make_schedule, chunk, max_open_loop_ns=self._max_open_loop_ns, at_rest=at_rest, speed_scale=self._speed_scale
+        )
         for _ in range(_ROUNDS):  # moving the splice to whole milliseconds before a step may bring it near a knot again
-            schedule = make_schedule(
-                chunk, splice_ns, self._max_open_loop_ns, at_rest=at_rest, speed_scale=self._speed_scale
-            )
+            schedule = schedule_of(splice_ns)
             splice_ns = cell.splice_instant(schedule.splice_ns)
             if splice_ns == schedule.splice_ns:
                 break
+        else:  # on a knot, then, wherever the first step is
+            schedule = schedule_of(splice_ns, whole_ms=False)
+            if not cell.is_clear(schedule.splice_ns):
+                return Refusal(Verdict.INFEASIBLE, "no instant far enough from the knots of the motion under way; it stays")
         if schedule.first >= chunk.horizon:
             return Refusal(Verdict.STALE, "every step lies in the past")
         if schedule.planned.stop <= schedule.first:

@@ -131,7 +131,7 @@ class Part:
     """The path that rules from start_ns on. before, after (3, J): the states of the old and this path at that instant.
 
     anchored: it begins anew where the arm stands, not where it was commanded. late_ns: how long after its stamp a
-    message of the splice rule came, 0 where it was in time.
+    message of the splice rule came, 0 where it was in time. instead: it takes the place of an anchored one that never began.
     """
 
     start_ns: int
@@ -140,6 +140,7 @@ class Part:
     after: np.ndarray
     late_ns: int = 0
     anchored: bool = False
+    instead: bool = False
 
 
 @dataclass
@@ -194,8 +195,8 @@ class Executed:
             self.overtaken += 1
         self._cycle_ns = cycle
         path = path_of(message, base, chunk, come_from)
-        while self.parts[-1].start_ns >= start and len(self.parts) > 1:
-            self.parts.pop()
         part = Part(start, path, before, path.at(start), late)
+        while self.parts[-1].start_ns >= start and len(self.parts) > 1:
+            part.instead |= self.parts.pop().anchored
         self.parts.append(part)
         return part

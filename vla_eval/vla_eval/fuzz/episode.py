@@ -104,7 +104,7 @@ class Episode:
         self._deliveries: list[list[tuple]] = [[] for _ in self.arms]
         self._anchors = 0
         self._state_ns: int | None = None  # stamp of the newest sound state the controller was given
-        self.seen = cell.start.ravel()  # true positions when a joint state was last sent
+        self.seen = cell.start.ravel()  # true positions when a joint state that counts was last sent
         self.stopped = False
         self._planning_s = 0.0
         self._limits = [ArmLimits.of(arm) for arm in (a["limits"] for a in self.card.to_dict()["arms"])]
@@ -221,7 +221,7 @@ class Episode:
             for state in (part.before, part.after)
         )
         off = np.abs(part.after[0] - true).max()
-        if (reasons or displaced) and rest and off <= 3.0 * self.cell.noise + _SETTLING:
+        if (reasons or displaced or part.instead) and rest and off <= 3.0 * self.cell.noise + _SETTLING:
             part.anchored = True
             self._anchors += 1
             self.plant.anchored(arm, part.start_ns, self._slices[arm])
@@ -281,6 +281,10 @@ class Episode:
         self.call("home", self.controller.home, self.clock)
 
     def set_clock_back(self, by_ns: int) -> None:
+        arrival = max(self._last_arrival)
+        if arrival > self.now:  # no stamp is right for a clock that is set while the message is on its way
+            self.at(arrival, self.set_clock_back, by_ns)
+            return
         by_ns = min(by_ns, self.clock - MS)  # ROS time is not negative
         self._aheads.append((self.now, self.ahead - by_ns))
         self._state_ns = None
@@ -293,6 +297,7 @@ class Episode:
             stamp, names, positions, velocities, sound = measured
             if sound and (self._state_ns is None or stamp >= self._state_ns):
                 self._state_ns = stamp
+                self.seen = self.plant.state(self.now)[0]
             self.call("joint state", self.controller.on_joint_state, stamp, names, positions, velocities, self.clock)
         self.tick()
         self.at(self.now + self.cell.state_period_ns, self._state)

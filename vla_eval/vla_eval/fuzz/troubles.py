@@ -141,7 +141,6 @@ class Troubles:
         if self._lasts("missing"):
             return None
         q, v = episode.plant.state(episode.now)
-        episode.seen = q.copy()
         noise = episode.cell.noise
         if noise:
             wobble = noise * np.minimum(np.maximum(rng.standard_normal((2, len(q))), -3.0), 3.0)

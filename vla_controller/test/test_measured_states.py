@@ -97,3 +97,21 @@ def test_a_description_without_collision_shapes_is_told():
     model = RobotModel.from_urdf(bare, JOINTS, "panda_tool", "panda_link0")
     with pytest.raises(ModelError, match="no collision shapes"):
         ChunkController(make_card(), model)
+
+
+def test_an_anchor_from_which_nothing_was_sent_is_not_held_on_to():
+    """A chunk that cannot be executed finds the arm at rest; by the next one a hand is moving it."""
+    rig = Rig()
+    rig.send(straight(), stamp_ns=rig.now - 35 * MS, valid_for_ns=60 * MS)
+    assert rig.reports[-1].verdict is Verdict.EXPIRED and not rig.arm_messages
+    for _ in range(10):
+        rig.now += 10 * MS
+        rig.q = rig.q + 0.005
+        rig.controller.on_joint_state(rig.now, rig.names, rig.q, np.full(7, 0.5), rig.now)
+    rig.send(straight(), 1)
+    assert rig.reports[-1].verdict is Verdict.NO_STATE and "not by this controller" in rig.reports[-1].message
+    for _ in range(10):
+        rig.now += 10 * MS
+        rig.controller.on_joint_state(rig.now, rig.names, rig.q, np.zeros(7), rig.now)
+    rig.send(straight(), 2)
+    np.testing.assert_allclose(rig.arm_messages[0].positions[0], rig.q, atol=1e-12)

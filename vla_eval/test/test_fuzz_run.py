@@ -11,7 +11,7 @@ from vla_contract.report import Phase, Verdict
 from vla_eval import cli_fuzz
 from vla_eval.fuzz import guard, runner
 from vla_eval.fuzz.cells import RULES, SPACES, make_cell
-from vla_eval.fuzz.episode import Episode
+from vla_eval.fuzz.episode import Episode, run_episode
 from vla_eval.fuzz.slip import slip
 
 CALM = 23  # seeds of episodes whose chunks are mostly accepted
@@ -54,6 +54,20 @@ def changed(output, **fields):
         for m in output.trajectories
     ]  # fmt: skip
     return output
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [
+        10000111,  # a clock set back to zero, and a running knot from before it
+        10000447,  # an anchor from which nothing was sent, and a joint let go since
+        10000713,  # an anchor on a state that was measured before the motion had ended
+        10000774,  # a splice less than a microsecond behind a knot
+    ],
+)
+def test_what_a_long_run_once_found_stays_mended(seed):
+    result = run_episode(seed)
+    assert not result.found and not result.exception_count and not result.unreported
 
 
 def test_a_calm_episode_is_without_findings():

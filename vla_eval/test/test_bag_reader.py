@@ -1,0 +1,132 @@
+"""Bags read again: order, selection, files cut short, files of others."""
+
+import random
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from bag_samples import MS, START_NS, plain_mcap, samples, type_of
+from mcap.writer import CompressionType
+
+from vla_eval.bags.bag_folder import BagFolder
+from vla_eval.bags.reader import Bag, BagError
+
+
+def _seen(bag: Bag, **selection) -> list[tuple[str, int, bytes]]:
+    return [(entry.topic, entry.stamp_ns, entry.data) for entry in bag.entries(**selection)]
+
+
+@pytest.mark.parametrize("compression", [CompressionType.NONE, CompressionType.LZ4, CompressionType.ZSTD])
+@pytest.mark.parametrize("chunked", [True, False])
+def test_everything_comes_back_in_the_order_of_time(tmp_path, chunked, compression):
+    written = plain_mcap(tmp_path / "a.mcap", chunked=chunked, compression=compression)
+    with Bag(tmp_path / "a.mcap") as bag:
+        assert _seen(bag) == written
+        assert not bag.truncated and bag.metadata["card_name"] == "late"
+        assert (bag.start_ns, bag.end_ns) == (START_NS, written[-1][1])
+        assert {name: topic.type for name, topic in bag.topics.items()} == {
+            topic: type_of(message) for topic, message in samples().items()
+        }
+        assert all(topic.count == 20 and topic.definition for topic in bag.topics.values())
+
+
+def test_topics_and_times_select(tmp_path):
+    written = plain_mcap(tmp_path / "a.mcap")
+    low, high = START_NS + 100 * MS, START_NS + 200 * MS
+    with Bag(tmp_path / "a.mcap") as bag:
+        names = ["/vla/action_chunk", "/clock", "/nowhere"]
+        few = [item for item in written if item[0] in names]
+        assert _seen(bag, topics=names) == few
+        inside = [item for item in few if low <= item[1] <= high]
+        assert _seen(bag, topics=names, start_ns=low, end_ns=high) == inside and inside
+        for topic, stamp, data in few:  # both ends are included
+            assert (topic, stamp, data) in _seen(bag, topics=[topic], start_ns=stamp, end_ns=stamp)
+
+
+def test_messages_are_what_was_sent(tmp_path):
+    plain_mcap(tmp_path / "a.mcap", count=1)
+    with Bag(tmp_path / "a.mcap") as bag:
+        assert {entry.topic: message for entry, message in bag.messages()} == samples()
+
+
+def test_a_file_cut_anywhere_gives_what_was_whole_and_nothing_else(tmp_path):
+    written = plain_mcap(tmp_path / "whole.mcap", count=60, end=False)
+    data = (tmp_path / "whole.mcap").read_bytes()
+    first = data.index(b"rgb8")  # after the definitions, in the first chunk
+    cut = tmp_path / "cut.mcap"
+    rng, last = random.Random(4), 0
+    for size in sorted(rng.randrange(len(data)) for _ in range(30)):
+        cut.write_bytes(data[:size])
+        with Bag(cut) as bag:
+            seen = _seen(bag)
+            assert bag.truncated
+            assert sum(topic.count for topic in bag.topics.values()) == len(seen)
+        assert set(seen) <= set(written) and len(set(seen)) == len(seen)
+        assert len(seen) >= last
+        # No more is lost than the chunk under way, of 4 kB and one message, and its index.
+        assert len(seen) >= len(written) * (size - first - 7000) / (len(data) - first)
+        last = len(seen)
+    assert last > len(written) / 2
+
+
+def test_a_damaged_chunk_in_the_middle_is_named(tmp_path):
+    plain_mcap(tmp_path / "a.mcap")
+    data = bytearray((tmp_path / "a.mcap").read_bytes())
+    data[data.rindex(b"rgb8") + 20] ^= 0xFF
+    (tmp_path / "a.mcap").write_bytes(data)
+    with Bag(tmp_path / "a.mcap") as bag, pytest.raises(BagError, match="a.mcap: the chunk at byte .* damaged"):
+        list(bag.entries())
+
+
+def test_names_are_found_in_any_namespace():
+    class Topics(Bag):
+        def __init__(self, names, namespace=None):
+            self.path, self.topics, self.metadata, self._namespace = Path("b"), dict.fromkeys(names), {}, namespace
+
+    assert Topics(["/vla/action_chunk", "/vla/shadow/action_chunk"]).find("vla/action_chunk") == "/vla/action_chunk"
+    assert Topics(["/left/vla/action_chunk"]).find("vla/action_chunk") == "/left/vla/action_chunk"
+    assert Topics(["/left/vla/action_chunk"]).find("vla/task_state") is None
+    two = ["/left/vla/action_chunk", "/right/vla/action_chunk", "/clock"]
+    with pytest.raises(BagError, match="/left/vla/action_chunk, /right/vla/action_chunk"):
+        Topics(two).find("vla/action_chunk")
+    assert Topics(two, "right").find("vla/action_chunk") == "/right/vla/action_chunk"
+    assert Topics(two, "/right").find("/clock") == Topics(two, "right").find("clock") == "/clock"
+
+
+def test_memory_does_not_grow_with_the_bag(tmp_path):
+    folder = BagFolder(tmp_path / "bag")
+    folder.add_topic("/image", "sensor_msgs/msg/Image", "", [])
+    folder.add_topic("/small", "std_msgs/msg/String", "", [])
+    for k in range(400):
+        folder.write("/image", START_NS + k, 0, bytes(100_000))
+        folder.write("/small", START_NS + k, 0, b"1234")
+        if folder.writer.pending_bytes > 500_000:
+            folder.writer.flush()
+    folder.close()
+    tracemalloc.start()
+    try:
+        with Bag(tmp_path / "bag") as bag:
+            assert sum(len(entry.data) for entry in bag.entries()) == 400 * 100_004
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.reset_peak()
+            assert sum(1 for _ in bag.entries(["/small"])) == 400
+            _, peak_of_small = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4_000_000 and peak_of_small < 500_000
+
+
+def test_what_is_no_bag_is_named(tmp_path):
+    with pytest.raises(BagError, match="nowhere: no such bag"):
+        Bag(tmp_path / "nowhere")
+    with pytest.raises(BagError, match="no .mcap and no .db3"):
+        Bag(tmp_path)
+    (tmp_path / "text.mcap").write_text("not a bag, but long enough")
+    with pytest.raises(BagError, match="text.mcap: not an MCAP file"):
+        Bag(tmp_path / "text.mcap")
+    plain_mcap(tmp_path / "a.mcap", count=1)
+    with Bag(tmp_path / "a.mcap") as bag, pytest.raises(BagError, match="no card in this bag"):
+        bag.card()
+    (tmp_path / "empty.mcap").write_bytes(b"")
+    with Bag(tmp_path / "empty.mcap") as bag:
+        assert bag.truncated and not bag.topics and list(bag.entries()) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,10 +32,15 @@ class ObservationAssembler:
     """Newest images, the joint state interpolated to the first camera's stamp, age and skew checked against the card.
 
     Fed from one thread and read from another. ``wait`` sleeps until a new image of the first camera comes.
+
+    Args:
+        card: What is to be assembled, and how old and how far apart its parts may be.
+        kept_images: Of each camera. Replay keeps more, because it looks for those of a chunk that comes later.
     """
 
-    def __init__(self, card: InterfaceCard) -> None:
+    def __init__(self, card: InterfaceCard, *, kept_images: int = KEPT_IMAGES) -> None:
         self._card = card
+        self._kept_images = kept_images
         self._cameras = {camera.name: camera for camera in card.cameras}
         self._first = card.cameras[0].name
         self._max_skew_ns = seconds_to_ns(card.state.max_skew)
@@ -47,7 +52,7 @@ class ObservationAssembler:
         self._clear()
 
     def _clear(self) -> None:
-        self._images: dict[str, deque[_Image]] = {name: deque(maxlen=KEPT_IMAGES) for name in self._cameras}
+        self._images: dict[str, deque[_Image]] = {name: deque(maxlen=self._kept_images) for name in self._cameras}
         self._watches = {name: CameraWatch() for name in self._cameras}
         self._invalid: dict[str, str] = {}
         self._state.clear()
@@ -118,8 +123,45 @@ class ObservationAssembler:
             self._check_ages(images, now_ns)
             self._check_skew(images, stamp_ns, state_stamp_ns)
             self._check_pictures()
+        return self._observation(images, state, state_stamp_ns, instruction)
+
+    def absent(self, image_stamps_ns: Mapping[str, int], state_stamp_ns: int) -> list[tuple[str, int]]:
+        """What ``assemble_at`` would need of these stamps and is not here: (camera or state topic, stamp [ns])."""
+        with self._condition:
+            return self._absent(image_stamps_ns, state_stamp_ns)
+
+    def assemble_at(
+        self, image_stamps_ns: Mapping[str, int], state_stamp_ns: int, instruction: str
+    ) -> VLAObservation:
+        """The observation of exactly these stamps, from what is kept: what ``assemble`` gave when it gave them.
+
+        Ages, skew and pictures are not judged again. Raises ObservationError for the first part that is absent.
+        """
+        with self._condition:
+            for what, stamp_ns in self._absent(image_stamps_ns, state_stamp_ns):
+                raise ObservationError(ObservationKind.MISSING, what, f"nothing is kept of stamp {stamp_ns} ns")
+            images = {
+                name: next(i for i in reversed(kept) if i.stamp_ns == image_stamps_ns[name])
+                for name, kept in self._images.items()
+            }
+            state, _ = self._state.at(images[self._first].stamp_ns, held_ns=state_stamp_ns)
+        return self._observation(images, state, state_stamp_ns, instruction)
+
+    def _absent(self, image_stamps_ns: Mapping[str, int], state_stamp_ns: int) -> list[tuple[str, int]]:
+        absent = [
+            (name, image_stamps_ns.get(name, 0))
+            for name, kept in self._images.items()
+            if not any(image.stamp_ns == image_stamps_ns.get(name) for image in kept)
+        ]
+        if self._state.missing() or not self._state.covers(image_stamps_ns.get(self._first, 0), state_stamp_ns):
+            absent.append((self._card.state.topic, state_stamp_ns))
+        return absent
+
+    def _observation(
+        self, images: dict[str, _Image], state: np.ndarray, state_stamp_ns: int, instruction: str
+    ) -> VLAObservation:
         return VLAObservation(
-            stamp_ns=stamp_ns,
+            stamp_ns=images[self._first].stamp_ns,
             images={name: image.pixels for name, image in images.items()},
             image_stamps_ns={name: image.stamp_ns for name, image in images.items()},
             state=state,

@@ -38,7 +38,7 @@ def decide(
         actions=actions,
         step_period_ns=card.step_period_ns,
         valid_for_ns=card.max_open_loop_ns,
-        reference_positions=_arm_positions(card, observation),
+        reference_positions=arm_positions(card, observation),
         inference_start_ns=start,
         inference_end_ns=end,
         inference_start_steady_ns=start_steady,
@@ -65,7 +65,7 @@ def brake_chunk(card: InterfaceCard, run_id: str, sequence: int, now_ns: int) ->
     )
 
 
-def _arm_positions(card: InterfaceCard, observation: VLAObservation) -> np.ndarray:
+def arm_positions(card: InterfaceCard, observation: VLAObservation) -> np.ndarray:
     """Observed positions of the arm joints that the state has, in card order [rad]."""
     column = {name: i for i, name in enumerate(observation.state_names)}
     wanted = [f"{joint}.position" for arm in card.arms for joint in arm.joints]

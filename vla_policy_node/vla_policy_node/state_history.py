@@ -79,11 +79,22 @@ class StateHistory:
                 state[[column for column, *_ in self._columns[names]]] = history[-1][1]
         return state
 
-    def at(self, stamp_ns: int) -> tuple[np.ndarray, int]:
+    def covers(self, stamp_ns: int, held_ns: int) -> bool:
+        """Whether ``at(stamp_ns, held_ns)`` finds its messages: that of ``held_ns``, or some around ``stamp_ns``."""
+        histories = [h for names, h in self._history.items() if h and self._columns[names]]
+        if held_ns != stamp_ns:
+            return any(stamp == held_ns for history in histories for stamp, _ in history)
+        return all(history[0][0] <= stamp_ns <= history[-1][0] for history in histories)
+
+    def at(self, stamp_ns: int, held_ns: int | None = None) -> tuple[np.ndarray, int]:
         """State at an instant, linear between messages; the nearest message where it lies outside of them.
 
         Returns the values (S,), and the instant they really hold for [ns]: of all publishers, the one furthest from
         ``stamp_ns``. Call it only where ``missing`` is empty.
+
+        Args:
+            held_ns: The instant that a call at another time returned. A publisher with a message of just that stamp is
+                taken at it, although newer ones have come since.
         """
         state = np.empty(len(self.fields))
         furthest = stamp_ns
@@ -92,6 +103,10 @@ class StateHistory:
             if not history or not columns:
                 continue
             after = None
+            if held_ns not in (None, stamp_ns) and any(stamp == held_ns for stamp, _ in history):
+                state[columns] = next(values for stamp, values in history if stamp == held_ns)
+                furthest = held_ns
+                continue
             for stamp, values in reversed(history):
                 if stamp <= stamp_ns:
                     break

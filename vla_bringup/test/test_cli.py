@@ -18,7 +18,7 @@ from vla_bringup import cli, cli_card
     (["up", "sim", "task:=nothing", "policy:=false"], "no task 'nothing' in card 'panda_tabletop'; it has: pick,"),
     (["up", "sim", "checkpoint:=/no/such.safetensors"], "checkpoint file /no/such.safetensors does not exist"),
     (["card", "check", "/no/card.yaml"], "card file /no/card.yaml does not exist"),
-    (["card", "check", "--live", "panda_tabletop"], "--live does not exist yet"),
+    (["card", "check", "panda_tabletop", "--seconds", "3"], "--seconds needs --graph or --bag"),
 ])
 def test_mistakes_of_the_user(words, expected, capsys):
     assert cli.main(words) == 2

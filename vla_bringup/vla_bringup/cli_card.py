@@ -1,11 +1,16 @@
-"""`vla card`: checks an interface card."""
+"""`vla card`: checks an interface card, alone or against a graph, a bag or a checkpoint; drafts one."""
 
 from __future__ import annotations
 
 import argparse
+import json
+from pathlib import Path
 
-from vla_bringup.names import find_card
-from vla_contract.card import InterfaceCard, load_card
+from vla_bringup.names import find_card, find_checkpoint
+from vla_contract.card import InterfaceCard, load_card, parse_card
+
+FOUND_ERRORS = 1
+"""Exit code where the card is valid and what was compared with it does not fit."""
 
 
 class CardCommandError(ValueError):
@@ -15,10 +20,28 @@ class CardCommandError(ValueError):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `vla card`."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    check = actions.add_parser("check", help="validate a card and print its hashes")
+    check = actions.add_parser(
+        "check", help="validate a card and print its hashes; compare it with a graph, a bag or a checkpoint",
+        description="Validates a card. With --graph, --bag or --checkpoint: does what is really there fit? "
+        "Exit code 0: no errors, 1: errors were found, 2: the card or an option is wrong.",
+    )  # fmt: skip
     check.add_argument("file", help="a card (YAML), or the name of one that ships with the suite")
-    check.add_argument("--live", action="store_true", help="compare with the running graph")
-    check.add_argument("--bag", help="compare with a recorded bag")
+    check.add_argument("--graph", action="store_true", help="listen to the running graph")
+    check.add_argument("--bag", type=Path, help="compare with a recorded bag")
+    check.add_argument("--checkpoint", help="compare with a checkpoint (name or file), and the state with its statistics")
+    check.add_argument(
+        "--reference", type=Path,
+        help="a bag of a good run, or a folder of demonstrations: what the cameras should show (colours, exchanged cameras)",
+    )  # fmt: skip
+    check.add_argument("--namespace", help="namespace of the robot (default: the bag's own, or none)")
+    check.add_argument("--seconds", type=float, help="how long to listen (default: 5), or how much of the bag (default: 60)")
+    check.add_argument("--json", type=Path, help="write the findings to this file")
+    init = actions.add_parser("init", help="draft a card; what a person must fill in is marked and listed")
+    source = init.add_mutually_exclusive_group(required=True)
+    source.add_argument("--from-graph", action="store_true", help="cameras, joints, controllers and limits of the running graph")
+    source.add_argument("--from-checkpoint", metavar="CHECKPOINT", help="what a checkpoint (name or file) was trained for")
+    init.add_argument("--namespace", default="", help="namespace of the robot (default: none)")
+    init.add_argument("--out", type=Path, help="file to write; without it the draft is printed")
 
 
 def summary(card: InterfaceCard) -> str:
@@ -36,9 +59,55 @@ def summary(card: InterfaceCard) -> str:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Checks the card. Raises CardError where it is not valid."""
-    for option, wanted in (("--live", args.live), ("--bag", args.bag)):
-        if wanted:
-            raise CardCommandError(f"{option} does not exist yet; without it the card alone is checked")
-    print(summary(load_card(find_card(args.file))))
+    """Runs the action. Raises CardError where the card is not valid; see `check` for the exit code."""
+    return check(args) if args.action == "check" else init(args)
+
+
+def init(args: argparse.Namespace) -> int:
+    """Writes a draft. Raises CardCommandError where the file exists, PreflightError where the source says too little."""
+    from vla_eval.preflight.draft import as_yaml, todo_list
+
+    if args.out is not None and args.out.exists():
+        raise CardCommandError(f"{args.out} exists; a draft overwrites nothing: give another --out")
+    if args.from_graph:
+        from vla_eval.preflight.draft_graph import draft_of_graph
+
+        draft = draft_of_graph(namespace=args.namespace)
+    else:
+        from vla_eval.preflight.draft_checkpoint import draft_of_checkpoint
+
+        if args.namespace:
+            raise CardCommandError("--namespace needs --from-graph: a checkpoint has none")
+        draft = draft_of_checkpoint(find_checkpoint(args.from_checkpoint))
+    text = as_yaml(draft)
+    parse_card(text, source="the draft")  # a draft that does not load would be of no use
+    if args.out is None:
+        print(text, end="")
+        return 0
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(text, encoding="utf-8")
+    print(f"{args.out}: a draft; {len(todo_list(text))} fields are to be filled in, listed at its top")
     return 0
+
+
+def check(args: argparse.Namespace) -> int:
+    """0: nothing worse than a warning, 1: findings of severity ERROR. Raises the errors of what cannot be read."""
+    from vla_eval.preflight.source import Source, examine
+
+    # The `vla` command has resolved the name of a checkpoint already; other callers have not.
+    checkpoint = None if args.checkpoint is None else find_checkpoint(args.checkpoint)
+    source = Source(args.bag, args.graph, checkpoint, args.reference, args.namespace, args.seconds)
+    card = load_card(find_card(args.file))
+    print(summary(card))
+    if source.is_empty:
+        if args.json is not None:
+            raise CardCommandError("--json holds findings: it needs --graph, --bag or --checkpoint")
+        return 0
+    from vla_eval.preflight.console import as_text
+
+    result = examine(card, source)
+    print(as_text(result))
+    if args.json is not None:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps(result.as_dict(), indent=2) + "\n")
+    return FOUND_ERRORS if result.errors else 0

@@ -1,0 +1,160 @@
+"""Samples of bags and of the graph, and `vla card check` upon them."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from eval_paths import CARD
+from preflight_samples import CHECKPOINT, sample_of
+
+from vla_bringup import cli
+from vla_contract.card import load_card, parse_card
+from vla_eval.preflight.events import CommandEvent, Event, HashEvent, ImageEvent, JointEvent
+from vla_eval.preflight.finding import PreflightError
+from vla_eval.preflight.known import Known, known_of_checkpoint, read_metadata
+from vla_eval.preflight.preflight import preflight
+from vla_eval.preflight.source import Source
+from vla_eval.preflight.topics import CHUNK, CHUNK_TOPIC, CLOCK, IMAGE, INFO, INFO_TOPIC, JOINTS, TRAJECTORY
+from vla_eval.preflight.write_bag import write_bag
+
+MS = 1_000_000
+START = 5_000_000_000
+SIDE = 64
+
+
+@pytest.fixture(scope="module")
+def small_card():
+    """The shipped card with small pictures."""
+    content = load_card(CARD).to_dict()
+    for camera in content["cameras"]:
+        camera["width"] = camera["height"] = SIDE
+    return parse_card(content)
+
+
+def made_up(card, seconds=2.0, cameras=("front", "wrist")):
+    """A run in which joint 1 swings and follows its command."""
+    rng = np.random.default_rng(0)
+    names = (*card.arms[0].joints, card.arms[0].gripper.joint)
+
+    def pose(at):
+        q = np.array([*card.arms[0].home, 0.04])
+        q[0] += 0.3 * np.sin(at / 1e9)
+        return q
+
+    events: list[Event] = [HashEvent(INFO_TOPIC, INFO, START, START, {"card_hash": card.card_hash})]
+    for k in range(int(seconds * 100)):
+        at = START + k * 10 * MS
+        events.append(JointEvent(card.state.topic, JOINTS, at + MS, at, names, {"position": pose(at)}))
+    for k in range(int(seconds * 10)):
+        at = START + k * 100 * MS
+        events.append(HashEvent(CHUNK_TOPIC, CHUNK, at + 60 * MS, at, {"card_hash": card.card_hash}, 16))
+        times = at + np.arange(1, 9) * 20 * MS
+        positions = np.stack([pose(time)[:7] for time in times])
+        topic = card.arms[0].trajectory_topic
+        events.append(CommandEvent(topic, TRAJECTORY, at, at, tuple(card.arms[0].joints), times, positions))
+    for k in range(int(seconds * 30)):
+        for name in cameras:
+            pixels = rng.integers(0, 255, (SIDE, SIDE, 3), dtype=np.uint8)
+            at = START + k * 1_000 * MS // 30
+            events.append(ImageEvent(card.camera(name).topic, IMAGE, at + 5 * MS, at, "rgb8", SIDE, SIDE, pixels))
+    return sorted(events, key=lambda event: event.receive_ns)
+
+
+def known(card):
+    return known_of_checkpoint(read_metadata(CHECKPOINT), "checkpoint", card)
+
+
+@pytest.fixture
+def card_file(small_card, tmp_path):
+    path = tmp_path / "small.yaml"
+    path.write_text(json.dumps(small_card.to_dict()))  # JSON is YAML
+    return path
+
+
+def test_a_bag_in_a_namespace_gives_the_same_as_the_events(small_card, card_file, tmp_path, capsys):
+    write_bag(tmp_path / "bag", small_card, made_up(small_card), namespace="left")
+    assert cli.main(["card", "check", str(card_file), "--bag", str(tmp_path / "bag"), "--json", str(tmp_path / "p.json")]) == 0
+    written = json.loads((tmp_path / "p.json").read_text())
+    assert written["findings"] == [] and written["errors"] == 0 and written["card_hash"] == small_card.card_hash
+    assert written["source"] == "bag bag" and 1.9 < written["seconds"] < 2.1
+    assert "0 errors, 0 warnings" in capsys.readouterr().out
+
+
+def test_findings_of_a_bag_are_one_a_line_and_the_exit_code_is_1(small_card, card_file, tmp_path, capsys):
+    other = small_card.model_copy(update={"max_open_loop": 1.5})
+    events = made_up(other, cameras=("front",))
+    write_bag(tmp_path / "bag", other, events, card_text=json.dumps(other.to_dict()))
+    words = ["card", "check", str(card_file), "--bag", str(tmp_path / "bag"), "--checkpoint", str(CHECKPOINT), "--seconds", "60"]
+    assert cli.main(words) == 1
+    shown = capsys.readouterr().out
+    lines = {line.split(":")[0].strip(): line for line in shown.splitlines() if line.startswith("  ") and "; do: " in line}
+    assert "no topic 'wrist/image_raw'" in lines["cameras[1].topic"] and "'front/image_raw'" in lines["cameras[1].topic"]
+    assert "max_open_loop: 1.5, the card has 2" in lines["card_hash"]
+    assert "trained with 224; expected: 64" in lines["cameras[0].width"]
+
+
+def test_stamps_on_the_simulated_clock_are_compared_with_it(small_card, tmp_path):
+    from vla_eval.preflight import from_bag
+
+    days = 10**15
+    events = [replace(event, receive_ns=event.receive_ns + days) for event in made_up(small_card, 1.0)
+              if not isinstance(event, CommandEvent | HashEvent)]  # fmt: skip
+    write_bag(tmp_path / "late", small_card, events)
+    late = preflight(small_card, from_bag.sample_of_bag(tmp_path / "late", small_card), Known())
+    assert {finding.check for finding in late.findings} == {"stamps"} and "12 days old" in late.findings[0].seen
+
+    ticks = [Event("/clock", CLOCK, START + days + k * 10 * MS, START + k * 10 * MS) for k in range(120)]
+    write_bag(tmp_path / "clocked", small_card, [*events, *ticks])
+    result = preflight(small_card, from_bag.sample_of_bag(tmp_path / "clocked", small_card), Known())
+    assert result.findings == ()
+
+
+@pytest.mark.parametrize(("change", "check", "field"), [
+    (lambda q: q[[0, 3, 2, 1, 4, 5, 6, 7]], "permutation", "state.fields[1], state.fields[3]"),
+    (lambda q: np.concatenate((np.degrees(q[:7]), q[7:])), "units", "state.fields[1]"),
+])  # fmt: skip
+def test_meaning_is_told_without_any_command(small_card, change, check, field):
+    events = [replace(e, values={"position": change(e.values["position"])}) if isinstance(e, JointEvent) else e
+              for e in made_up(small_card) if not isinstance(e, CommandEvent)]  # fmt: skip
+    statistics = Known(state=known(small_card).state)
+    result = preflight(small_card, sample_of(small_card, events), statistics)
+    told = [finding for finding in result.findings if finding.check != "presence"]
+    assert [finding.check for finding in told] == [check] and field in told[0].field
+    assert "joints against their commands: no trajectory was seen" in result.unchecked
+    assert [f.severity for f in result.findings if f.check == "presence"] == ["WARNING"]  # chunks without trajectories
+
+
+def test_names_in_another_order_and_two_drivers_are_no_fault(small_card):
+    def split(events):
+        for event in events:
+            if isinstance(event, JointEvent):
+                q = event.values["position"]
+                yield replace(event, names=event.names[7:], values={"position": q[7:]})
+                yield replace(event, names=event.names[6::-1], values={"position": q[6::-1]})
+            else:
+                yield event
+
+    result = preflight(small_card, sample_of(small_card, split(made_up(small_card))), Known(state=known(small_card).state))
+    assert result.findings == ()
+
+
+def test_options_that_do_not_go_together(tmp_path):
+    for source, words in (
+        (dict(bag=tmp_path, graph=True), "--graph and --bag"),
+        (dict(seconds=5.0), "--seconds needs --graph or --bag"),
+        (dict(reference=tmp_path), "--reference needs --graph or --bag"),
+        (dict(graph=True, seconds=0.1), "--seconds 0.1: allowed are 1"),
+    ):
+        with pytest.raises(PreflightError, match=words):
+            Source(**source)
+
+
+@pytest.mark.parametrize("words", [["--bag", "/no/such"], ["--checkpoint", str(CARD)], ["--json", "x.json"], ["--live"]])
+def test_mistakes_are_told_in_a_line(words, capsys):
+    try:
+        code = cli.main(["card", "check", "panda_tabletop", *words])
+    except SystemExit as ended:  # argparse
+        code = ended.code
+    shown = capsys.readouterr().err
+    assert code == 2 and "error: " in shown and "Traceback" not in shown

@@ -1,0 +1,1 @@
+"""The checks. Each module has ``check(card, sample, known) -> list[Finding]``, without ROS and without files."""

@@ -1,0 +1,71 @@
+"""ROS messages to the events of a preflight."""
+
+from __future__ import annotations
+
+import importlib
+
+import numpy as np
+
+from vla_contract.card import InterfaceCard
+from vla_contract.ros.images import ImageError, compressed_to_array, image_to_array
+from vla_contract.ros.stamps import stamp_to_ns
+from vla_eval.preflight.events import CommandEvent, Event, HashEvent, ImageEvent, JointEvent
+from vla_eval.preflight.topics import CHUNK, COMPRESSED, IMAGE, INFO, JOINTS, NUMBERS, TRAJECTORY
+
+
+class EventMaker:
+    """Makes events of messages; knows which joint a gripper's topic of bare numbers moves."""
+
+    def __init__(self, card: InterfaceCard) -> None:
+        self._finger = {arm.gripper.topic: arm.gripper.joint for arm in card.arms if arm.gripper}
+
+    def event(self, topic: str, kind: str, message: object, receive_ns: int) -> Event:
+        """topic: relative; receive_ns: on the node's clock [ns]."""
+        header = getattr(message, "header", None)
+        stamp_ns = stamp_to_ns(header.stamp) if header is not None else None
+        if kind in (IMAGE, COMPRESSED):
+            return _image(topic, kind, message, receive_ns, stamp_ns)
+        if kind == JOINTS:
+            values = {q: np.array(getattr(message, q), float) for q in ("position", "velocity", "effort")}
+            return JointEvent(topic, kind, receive_ns, stamp_ns, tuple(message.name), values)
+        if kind == TRAJECTORY:
+            return _trajectory(topic, kind, message, receive_ns, stamp_ns)
+        if kind == NUMBERS and topic in self._finger and len(message.data) == 1:
+            positions = np.array([[message.data[0]]])
+            return CommandEvent(topic, kind, receive_ns, None, (self._finger[topic],), np.array([receive_ns]), positions)
+        if kind == CHUNK:
+            return HashEvent(topic, kind, receive_ns, stamp_ns, {"card_hash": message.card_hash}, message.horizon)
+        if kind == INFO:
+            hashes = {"card_hash": message.card_hash, "policy_hash": message.policy_hash}
+            return HashEvent(topic, kind, receive_ns, None, hashes)
+        return Event(topic, kind, receive_ns, stamp_ns)
+
+
+def _image(topic: str, kind: str, message: object, receive_ns: int, stamp_ns: int) -> ImageEvent:
+    compressed = kind == COMPRESSED
+    encoding = message.format if compressed else message.encoding
+    width, height = (0, 0) if compressed else (message.width, message.height)
+    try:
+        pixels = compressed_to_array(message) if compressed else image_to_array(message)
+    except ImageError as problem:
+        return ImageEvent(topic, kind, receive_ns, stamp_ns, encoding, width, height, None, str(problem))
+    return ImageEvent(topic, kind, receive_ns, stamp_ns, encoding, pixels.shape[1], pixels.shape[0], pixels)
+
+
+def _trajectory(topic: str, kind: str, message: object, receive_ns: int, stamp_ns: int) -> CommandEvent:
+    """Points without a position for each joint are left out; an empty trajectory stays, as a message without points."""
+    names = tuple(message.joint_names)
+    points = [point for point in message.points if len(point.positions) == len(names)]
+    start = stamp_ns or receive_ns  # a stamp of zero means: on arrival
+    times = np.array([start + stamp_to_ns(point.time_from_start) for point in points], np.int64)
+    positions = np.array([list(point.positions) for point in points], float).reshape(len(points), len(names))
+    return CommandEvent(topic, kind, receive_ns, stamp_ns, names, times, positions)
+
+
+def message_class(kind: str) -> type | None:
+    """The class of a message type, None where its package is not installed."""
+    package, _, name = kind.partition("/msg/")
+    try:
+        return getattr(importlib.import_module(f"{package}.msg"), name)
+    except (ImportError, AttributeError, ValueError):
+        return None

@@ -1,0 +1,171 @@
+"""A live run in virtual time, with the real session, assembler and controller, recorded into a bag as it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from sensor_msgs.msg import JointState
+
+from vla_contract.card import InterfaceCard
+from vla_contract.chunk import ActionChunk
+from vla_contract.observation import VLAObservation
+from vla_contract.ros.convert import chunk_to_msg, report_to_msg, run_id_to_msg
+from vla_contract.ros.images import array_to_image
+from vla_contract.ros.stamps import ns_to_stamp
+from vla_controller.controller import ChunkController
+from vla_eval.fault_stream import AMPLITUDE, PERIOD
+from vla_eval.replay.bench import BagDraft
+from vla_motion.model import RobotModel
+from vla_msgs.msg import PolicyStatus
+from vla_policy_node import session as session_module
+from vla_policy_node.assembler import ObservationAssembler
+from vla_policy_node.backends.scripted import ScriptedPolicy
+from vla_policy_node.ros_inputs import feed_frame, feed_joint_state, read_frame
+from vla_policy_node.run_record import RunRequest
+from vla_policy_node.session import PolicySession, SessionConfig
+
+MS = 1_000_000
+START = 1_700_000_000_000 * MS
+WORDS = "pick up the red block"
+
+
+def swinging(card: InterfaceCard, gain: float = 1.0):
+    """A policy's function: the tool swings along y by the stamp, and each step bears a trace of pixels and state."""
+
+    def act(observation: VLAObservation) -> np.ndarray:
+        actions = np.zeros((card.action.horizon, card.action_dim))
+        t = (observation.stamp_ns - START) * 1e-9 + card.action.step_period * np.arange(card.action.horizon + 1)
+        out = AMPLITUDE * (1.0 - np.cos(2.0 * np.pi / PERIOD * t))
+        actions[:, 1] = 0.5 * gain * np.diff(out)
+        pixels = sum(int(image[::16, ::16].sum(dtype=np.int64)) for image in observation.images.values())
+        actions[:, 0] = 1e-6 * (pixels % 997) + 1e-5 * observation.state.sum()
+        actions[:, 6] = 1.0 if np.sin(t[0]) > 0 else 0.0
+        return actions
+
+    return act
+
+
+@dataclass
+class LiveRun:
+    """What was served live. seen: each observation; the last may have come too late for its chunk to be sent."""
+
+    seen: list[VLAObservation] = field(default_factory=list)
+    chunks: list[ActionChunk] = field(default_factory=list)
+    reports: list = field(default_factory=list)
+
+    @property
+    def observations(self) -> list[VLAObservation]:
+        """Those whose chunks were published."""
+        return self.seen[: len(self.chunks)]
+
+
+class LiveCell:
+    """A virtual clock that moves on by 5 ms whenever it is read; cameras, an arm that follows, and a controller go with it."""
+
+    def __init__(
+        self, card: InterfaceCard, model: RobotModel, draft: BagDraft, *,
+        recorded_ns=lambda now: now, lost=(), state_age=3, shadow=None,
+    ):  # fmt: skip
+        self.card, self.model, self.draft, self.recorded_ns = card, model, draft, recorded_ns
+        self.shadow = shadow
+        self.state_age_ns = state_age * MS
+        self.lost = set(lost)
+        """(topic, number) of messages that the recorder misses."""
+        self.now, self.numbers, self.run = START, {}, LiveRun()
+        self.assembler = ObservationAssembler(card)
+        self.controller = ChunkController(card, model)
+        self.joints = [*card.arms[0].joints, card.arms[0].gripper.joint]
+        self.q = np.array(card.arms[0].home)
+        self.arriving: list[tuple[int, ActionChunk]] = []
+        self.frames = dict.fromkeys(card.camera_names, 0)
+        self.held = False
+        assemble, act = self.assembler.assemble, swinging(card)
+
+        def assembled(now_ns: int, words: str) -> VLAObservation:
+            observation = assemble(now_ns, words)
+            self.held = True  # inference begins at once, and nothing arrives in between
+            return observation
+
+        self.assembler.assemble = assembled
+
+        def watched(observation: VLAObservation) -> np.ndarray:
+            self.run.seen.append(observation)
+            return act(observation)
+
+        self.policy = ScriptedPolicy(card, watched)
+        self.session = PolicySession(
+            card, self.policy, self.assembler, self.clock, self.publish, config=SessionConfig(settle_s=0.0)
+        )
+        for _ in range(100):
+            self.clock()
+
+    def live(self, seconds: float) -> LiveRun:
+        """One run of the session."""
+        record = self.session.begin(RunRequest(WORDS, int(seconds * 1e9)))
+        self.record("vla/policy_status", PolicyStatus(run_id=run_id_to_msg(record.run_id), instruction=WORDS))
+        before, session_module.POLL_S = session_module.POLL_S, 0.0002
+        try:
+            self.session.run(record)
+        finally:
+            session_module.POLL_S = before
+        assert not record.message or "time limit" in record.message, record.message
+        for _ in range(200):
+            self.clock()
+        return self.run
+
+    def record(self, topic: str, message) -> None:
+        number = self.numbers[topic] = self.numbers.get(topic, -1) + 1
+        if (topic, number) not in self.lost:
+            self.draft.write(f"/{topic}", self.recorded_ns(self.now), message)
+
+    def clock(self) -> int:
+        if self.held:
+            self.held = False
+            return self.now
+        self.now += 5 * MS
+        if (self.now - START) % (10 * MS) == 0:
+            self.tell_state()
+        for i, camera in enumerate(self.card.cameras):
+            due = START + self.frames[camera.name] * 33 * MS + i * 4 * MS
+            if due <= self.now - 12 * MS:  # an image arrives 12 ms after it was taken
+                self.frames[camera.name] += 1
+                pixels = np.random.default_rng(due // MS + i).integers(0, 256, (camera.height, camera.width, 3), np.uint8)
+                message = array_to_image(pixels, due, camera.frame)
+                feed_frame(self.assembler, read_frame(camera, message), 77)
+                self.record(camera.topic, message)
+        while self.arriving and self.arriving[0][0] <= self.now:
+            self.take(self.controller.on_chunk(self.arriving.pop(0)[1], self.now))
+        if (self.now - START) % (10 * MS) == 0:
+            self.take(self.controller.tick(self.now))
+        return self.now
+
+    def tell_state(self) -> None:
+        commanded = self.controller.commanded_at(self.now)
+        q, v = (self.q, np.zeros(7)) if commanded is None else commanded[:2]
+        message = JointState(name=self.joints, position=[*q, 0.04], velocity=[*v, 0.0])
+        message.header.stamp = ns_to_stamp(self.now - self.state_age_ns)
+        self.controller.on_joint_state(self.now - self.state_age_ns, self.joints, message.position, message.velocity, self.now)
+        feed_joint_state(self.assembler, message)
+        self.record(self.card.state.topic, message)
+
+    def publish(self, chunk: ActionChunk) -> None:
+        if chunk.horizon:
+            self.run.chunks.append(chunk)
+        self.record("vla/action_chunk", chunk_to_msg(chunk))
+        if self.shadow is not None and chunk.horizon:
+            self.record("vla/shadow/action_chunk", chunk_to_msg(replace(chunk, actions=chunk.actions + self.shadow)))
+        self.arriving.append((self.now + 20 * MS, chunk))
+
+    def take(self, output) -> None:
+        for report in output.reports:
+            self.run.reports.append(report)
+            self.session.on_report(report)
+            self.record("vla/chunk_report", report_to_msg(report))
+
+
+def record_live(path: Path, card: InterfaceCard, model: RobotModel, seconds: float = 3.0, **options) -> LiveRun:
+    """Records a run into a bag at path; returns what was served live."""
+    with BagDraft(path, card) as draft:
+        return LiveCell(card, model, draft, **options).live(seconds)

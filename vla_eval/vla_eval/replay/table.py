@@ -1,0 +1,118 @@
+"""The figures of a replay as tables for a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+
+def show(figures: dict, console: Console) -> None:
+    """Prints what was found, policy by policy."""
+    found = figures["observations"]
+    console.print(
+        f"{figures['bag']}: {figures['seconds']:.1f} s in {figures['wall_seconds']:.1f} s "
+        f"({figures['realtime_factor'] or 0:.1f} times real time), card {figures['card']}"
+        + (", cut short" if figures["truncated"] else ""),
+        markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    console.print(
+        f"observations: {found['rebuilt']} of {found['chunks']} chunks rebuilt; state equal to the bit in "
+        f"{found['state_equal']}, different in {found['state_different']}", markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    if found["absent"]:
+        counts = ", ".join(f"{count} of {what}" for what, count in found["absent"].items())
+        first = found["named"][0]
+        console.print(
+            f"absent from the bag: {counts}; the first: {first['what']} at {first['stamp_ns']} ns (chunk {first['sequence']})",
+            markup=False, highlight=False, soft_wrap=True, style="yellow",
+        )  # fmt: skip
+    if found["no_instruction"]:
+        console.print(
+            f"{found['no_instruction']} observations without an instruction, and not inferred on: give --instruction",
+            style="yellow", markup=False, soft_wrap=True,
+        )  # fmt: skip
+    for what in figures["missing_topics"]:
+        console.print(f"not in the bag: {what}", style="yellow", markup=False, soft_wrap=True)
+    for name, policy in figures["policies"].items():
+        _errors(f"{name} ({policy['head'] or policy['policy']}) against the recorded chunks", policy["against_recorded"], console)
+        for words, count in policy["failed"].items():
+            console.print(f"{name} failed {count} times: {words}", style="red", markup=False, soft_wrap=True)
+        _errors(f"{name} against what the arm did", policy["against_executed"], console)
+    if not figures["policies"]:
+        _errors("recorded chunks against what the arm did", figures["recorded"]["against_executed"], console)
+    for title, row in (("between the two policies", figures["between"]), ("recorded shadow", figures["shadow"])):
+        if row:
+            _errors(title, row, console)
+    if figures["faults"]:
+        _faults(figures["faults"], console)
+    _motion(figures, console)
+
+
+def _errors(title: str, row: dict, console: Console) -> None:
+    if not row["columns"]:
+        return
+    title = f"{title}: {row['chunks']} chunks, {row['equal_chunks']} equal to the bit"
+    table = Table(title=title, title_justify="left", min_width=60)
+    for heading in ("dimension", "mean abs", "p95", "max", "unit"):
+        table.add_column(heading, justify="left" if heading in ("dimension", "unit") else "right")
+    for name, column in row["columns"].items():
+        table.add_row(name, *(_number(column[key]) for key in ("mean_abs", "p95", "max")), column["unit"])
+    console.print(table)
+    parts = [
+        f"direction cosine of {group} {_number(cosine['mean'])} (5th percentile {_number(cosine['p05'])})"
+        for group, cosine in row["cosine"].items()
+        if cosine["count"]
+    ]
+    parts += [f"{name} agrees in {share:.1%} of steps" for name, share in row["gripper_accuracy"].items()]
+    if parts:
+        console.print("  " + "; ".join(parts), markup=False, highlight=False, soft_wrap=True)
+
+
+def _faults(row: dict, console: Console) -> None:
+    done = ", ".join(f"{count} {what}" for what, count in row["done"].items()) or "nothing"
+    refused = ", ".join(f"{count} {kind}" for kind, count in row["refused"].items()) or "none"
+    console.print(
+        f"faults: {done}; of {row['decisions']} observations refused: {refused}; no newer one: {row['repeated']}",
+        markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def _motion(figures: dict, console: Console) -> None:
+    sides = {"recorded": figures["recorded"], **figures["policies"]}
+    table = Table("", *sides, title="motion and controller", title_justify="left")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    columns = [_motion_column(side) for side in sides.values()]
+    for row in columns[0]:
+        table.add_row(row, *(column[row] for column in columns))
+    console.print(table)
+    agreement = figures["recorded"].get("controller_agreement")
+    if agreement and agreement["chunks"]:
+        console.print(
+            f"  offline the controller closed {agreement['equal']} of {agreement['chunks']} recorded chunks as it did then; "
+            f"steps clamped {agreement['clamped_here']}, recorded {agreement['clamped_recorded']} "
+            f"of {agreement['executed_recorded']} executed", markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
+
+
+def _motion_column(side: dict) -> dict[str, str]:
+    jump, controller, latency = side["jumps"].get("jump", {}), side.get("controller") or {}, side.get("latency_ms") or {}
+    clamped_by, refused = controller.get("clamped_by", {}), controller.get("refused", {})
+    return {
+        "jump max": _number(jump.get("max")),
+        "jump p95": _number(jump.get("p95")),
+        "jerk RMS rad/s^3": _number(controller.get("rms_jerk")),
+        "steps clamped": _share(controller.get("clamped_share")),
+        "clamped by": ", ".join(f"{limit} {count}" for limit, count in clamped_by.items()) or "-",
+        "chunks refused": ", ".join(f"{kind} {count}" for kind, count in refused.items()) or "-",
+        "limit violations": str(controller.get("violations", "-")),
+        "inference ms p50, p99": f"{latency['p50']:.1f}, {latency['p99']:.1f}" if latency.get("count") else "-",
+    }
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"

@@ -1,0 +1,97 @@
+"""One policy on the way through a bag: inference, open-loop error, what the controller makes of it."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+
+import numpy as np
+
+from vla_contract.card import InterfaceCard
+from vla_contract.chunk import ActionChunk
+from vla_contract.observation import VLAObservation
+from vla_eval.replay.compare import Comparison, Jumps
+from vla_eval.replay.controller_run import HOLD_NS, ControllerRun
+from vla_eval.replay.divergence import columns_of
+from vla_eval.replay.spread import Spread
+from vla_motion.model import RobotModel
+from vla_policy_node.chunks import decide
+from vla_policy_node.errors import PolicyError, PreprocessError
+from vla_policy_node.policy import Policy
+
+KEPT_CHUNKS = 64
+
+
+class Track:
+    """Keeps what one policy does on each observation.
+
+    Args:
+        name: In the report.
+        models: Kinematics of the arms; empty: no controller is run.
+        extra_hold_ns: How much later than joint states chunks are handed in [ns].
+
+    Attributes:
+        error: Against the recorded chunks. executed: Against what the arm did.
+    """
+
+    def __init__(
+        self, name: str, policy: Policy, card: InterfaceCard, models: Sequence[RobotModel], extra_hold_ns: int = 0
+    ) -> None:
+        self.name, self.policy, self._card = name, policy, card
+        self.error, self.executed, self.jumps = Comparison(card), Comparison(card), Jumps()
+        self.latency_ms = Spread()
+        self.failed: Counter[str] = Counter()
+        self.controller = (
+            ControllerRun(card, models, ideal=True, hold_ns=HOLD_NS + extra_hold_ns) if models else None
+        )
+        self._run_id: str | None = None
+        self.chunks: OrderedDict[tuple[str, int], ActionChunk] = OrderedDict()
+
+    def begin_run(self, run_id: str) -> None:
+        """Resets the policy where a run begins, as the live session does."""
+        if run_id != self._run_id:
+            self._run_id = run_id
+            self.policy.reset()
+
+    def decide(
+        self, observation: VLAObservation, run_id: str, sequence: int, arrival_ns: int, recorded: ActionChunk
+    ) -> ActionChunk | None:
+        """One inference; None where the policy failed, which is counted by its words."""
+        self.begin_run(run_id)
+        try:
+            chunk = decide(self.policy, self._card, observation, run_id, sequence, lambda: observation.stamp_ns)
+        except (PolicyError, PreprocessError) as error:
+            self.failed[str(error)] += 1
+            return None
+        self.latency_ms.add((chunk.inference_end_steady_ns - chunk.inference_start_steady_ns) * 1e-6)
+        self.error.add(recorded, chunk)
+        self.jumps.add(chunk)
+        self.chunks[recorded.run_id, recorded.sequence] = chunk
+        while len(self.chunks) > KEPT_CHUNKS:
+            self.chunks.popitem(last=False)
+        if self.controller is not None:
+            self.controller.on_chunk(arrival_ns, chunk)
+        return chunk
+
+    def brake(self, arrival_ns: int, chunk: ActionChunk) -> None:
+        """A chunk of horizon 0."""
+        self.begin_run(chunk.run_id)
+        self.jumps.add(chunk)
+        if self.controller is not None:
+            self.controller.on_chunk(arrival_ns, chunk)
+
+    def on_executed(self, key: tuple[str, int], steps: np.ndarray, rows: np.ndarray) -> None:
+        """What the arm did in these steps of a recorded chunk. Only where this policy decided for the same instants."""
+        chunk = self.chunks.get(key)
+        if chunk is not None and steps[-1] < chunk.horizon:
+            self.executed.add_rows(rows, chunk.actions[steps], columns_of(chunk), grippers=False)
+
+    def as_dict(self) -> dict:
+        """Ready for JSON."""
+        info = self.policy.info
+        return {
+            "policy": info.policy, "head": info.head, "checkpoint": info.checkpoint, "checkpoint_hash": info.checkpoint_hash,
+            "against_recorded": self.error.as_dict(), "against_executed": self.executed.as_dict(),
+            "jumps": self.jumps.as_dict(), "latency_ms": self.latency_ms.as_dict(), "failed": dict(self.failed),
+            "controller": self.controller.as_dict() if self.controller else None,
+        }  # fmt: skip

@@ -1,0 +1,153 @@
+"""A bag as events in the order of receipt, each with the time that the nodes' clock showed. One pass, flat memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from vla_contract.card import CameraCard, InterfaceCard
+from vla_contract.chunk import ChunkError
+from vla_contract.ros.convert import chunk_from_msg, report_from_msg, run_id_from_msg
+from vla_contract.ros.stamps import stamp_to_ns
+from vla_eval.bags.reader import Bag
+from vla_eval.replay.errors import ReplayError
+from vla_policy_node.ros_inputs import Frame, image_topic, read_frame
+
+SAME_CLOCK_NS = 5_000_000_000
+"""A receive time this near to a stamp is of the same clock."""
+
+
+class Kind(Enum):
+    """What an event is; its data is a Frame, a JointState message, an ActionChunk, a ChunkReport, or (run_id, text)."""
+
+    FRAME = "frame"
+    STATE = "state"
+    CHUNK = "chunk"
+    REPORT = "report"
+    SHADOW = "shadow"
+    INSTRUCTION = "instruction"
+    MALFORMED = "malformed"
+
+
+@dataclass(frozen=True)
+class Event:
+    """now_ns: node time at receipt. stamp_ns: of the message's header, 0 where it has none."""
+
+    now_ns: int
+    kind: Kind
+    data: object
+    stamp_ns: int = 0
+
+
+class NodeTime:
+    """Node time of each message: of /clock where it was recorded, else its receive time, else the newest stamp."""
+
+    def __init__(self, follows_clock: bool) -> None:
+        self._follows_clock = follows_clock
+        self._wall: bool | None = None
+        self._now_ns = 0
+
+    def on_clock(self, stamp_ns: int) -> None:
+        """A message of /clock."""
+        self._now_ns = stamp_ns
+
+    def at(self, received_ns: int, stamp_ns: int) -> int:
+        """stamp_ns: of a sensor's message, 0 of others."""
+        if self._wall is None and stamp_ns and not self._follows_clock:
+            self._wall = abs(received_ns - stamp_ns) < SAME_CLOCK_NS
+        if self._wall:
+            return received_ns
+        # /clock ticks coarsely, and a stamp is never ahead of its own clock.
+        back = stamp_ns and stamp_ns < self._now_ns - SAME_CLOCK_NS
+        if not self._follows_clock and back:
+            self._now_ns = stamp_ns
+        return max(self._now_ns, stamp_ns) if self._follows_clock else self._newest(stamp_ns)
+
+    def _newest(self, stamp_ns: int) -> int:
+        self._now_ns = max(self._now_ns, stamp_ns)
+        return self._now_ns
+
+
+class Walk:
+    """Iterates once over a bag.
+
+    Attributes:
+        missing: Topics of the card that the bag lacks, by relative name.
+        counts: Events of each kind so far.
+        malformed: Chunks and reports that could not be read, with the reasons.
+
+    Raises:
+        ReplayError: The bag has no action chunks, no joint states, or no camera of the card.
+    """
+
+    def __init__(self, bag: Bag, card: InterfaceCard) -> None:
+        self._bag, self._card = bag, card
+        self.counts: dict[str, int] = {}
+        self.malformed: list[str] = []
+        self._cameras: dict[str, CameraCard] = {}
+        self.missing: list[str] = []
+        for camera in card.cameras:
+            topic = bag.find(image_topic(camera))
+            if topic is None:
+                self.missing.append(image_topic(camera))
+            else:
+                self._cameras[topic] = camera
+        self._others: dict[str, str] = {}
+        for relative in (
+            card.state.topic, "vla/action_chunk", "vla/chunk_report", "vla/policy_status", "vla/shadow/action_chunk",
+        ):  # fmt: skip
+            topic = bag.find(relative)
+            if topic is not None:
+                self._others[topic] = relative
+            elif relative != "vla/shadow/action_chunk":
+                self.missing.append(relative)
+        for needed in (card.state.topic, "vla/action_chunk"):
+            if needed in self.missing:
+                raise ReplayError(f"{bag.path}: no {needed} in this bag; it has {', '.join(sorted(bag.topics)) or 'no topic'}")
+        if not self._cameras:
+            wanted = ", ".join(image_topic(camera) for camera in card.cameras)
+            raise ReplayError(f"{bag.path}: no camera of the card in this bag ({wanted}); nothing to observe")
+
+    def __iter__(self) -> Iterator[Event]:
+        bag, card = self._bag, self._card
+        clock = bag.topics.get("/clock")
+        time = NodeTime(clock is not None and clock.count > 0)
+        topics = [*self._cameras, *self._others, *(["/clock"] if clock else [])]
+        for entry, message in bag.messages(topics=topics):
+            if entry.topic == "/clock":
+                time.on_clock(stamp_to_ns(message.clock))
+                continue
+            camera = self._cameras.get(entry.topic)
+            if camera is not None:
+                frame = read_frame(camera, message)
+                yield self._count(Event(time.at(entry.stamp_ns, frame.stamp_ns), Kind.FRAME, frame, frame.stamp_ns))
+                continue
+            relative = self._others[entry.topic]
+            if relative == card.state.topic:
+                stamp_ns = stamp_to_ns(message.header.stamp)
+                yield self._count(Event(time.at(entry.stamp_ns, stamp_ns), Kind.STATE, message, stamp_ns))
+                continue
+            now_ns = time.at(entry.stamp_ns, 0)
+            if relative == "vla/policy_status":
+                run_id = run_id_from_msg(message.run_id)
+                if run_id and message.instruction:
+                    yield Event(now_ns, Kind.INSTRUCTION, (run_id, message.instruction))
+                continue
+            yield self._count(self._read(relative, message, now_ns))
+
+    def _read(self, relative: str, message, now_ns: int) -> Event:
+        kind = {"vla/action_chunk": Kind.CHUNK, "vla/chunk_report": Kind.REPORT}.get(relative, Kind.SHADOW)
+        try:
+            data = report_from_msg(message) if kind is Kind.REPORT else chunk_from_msg(message)
+        except (ChunkError, ValueError) as error:
+            self.malformed.append(f"{relative} {message.sequence}: {error}")
+            return Event(now_ns, Kind.MALFORMED, str(error))
+        return Event(now_ns, kind, data, data.stamp_ns)
+
+    def _count(self, event: Event) -> Event:
+        self.counts[event.kind.value] = self.counts.get(event.kind.value, 0) + 1
+        return event
+
+
+__all__ = ["Event", "Frame", "Kind", "NodeTime", "Walk"]

@@ -11,14 +11,21 @@ from collections.abc import Sequence
 
 VERBS = {
     "up": ("vla_bringup.cli_up", "start a launch file: vla up sim task:=pick"),
-    "card": ("vla_bringup.cli_card", "check an interface card"),
+    "card": ("vla_bringup.cli_card", "check an interface card against graph, bag or checkpoint; draft one"),
     "checkpoint": ("vla_policy_node.cli_checkpoint", "show what a checkpoint was trained for, and how"),
     "demos": ("vla_eval.cli_demos", "write demonstrations of the scripted expert"),
     "train": ("vla_policy_node.cli_train", "train a policy on demonstrations"),
     "eval": ("vla_eval.cli_eval", "closed-loop trials in lockstep, with success rate and interval"),
+    "agree": ("vla_eval.cli_agree", "whether two setups of `vla eval` tell the same about several policies"),
+    "evidence": ("vla_eval.cli_evidence", "episodes and inferences of a bag as rows, with outcomes and failure labels"),
+    "label": ("vla_eval.cli_label", "say how a recorded run ended, and why it failed"),
     "demo": ("vla_eval.cli_demo", "trials through the running ROS 2 graph, with pictures"),
+    "record": ("vla_eval.cli_record", "record what the graph says into a rosbag2 folder"),
     "bench": ("vla_eval.cli_bench", "latency and speed of graph, policy and simulator"),
+    "replay": ("vla_eval.cli_replay", "replay a bag: open-loop errors of policies, faults, gates; or into the graph"),
+    "report": ("vla_eval.cli_report", "a run folder as one HTML file that needs no network"),
     "fuzz": ("vla_eval.cli_fuzz", "random chunks and faults for the controller, judged by an independent checker"),
+    "ledger": ("vla_eval.cli_ledger", "where the time from camera to arm goes, from a bag or live"),
     "figures": ("vla_eval.cli_figures", "write the README figures from the results in out/"),
 }
 USER_ERROR = 2
@@ -50,8 +57,9 @@ def resolve_names(args: argparse.Namespace) -> None:
 
     if getattr(args, "card", None) is not None:
         args.card = find_card(args.card)
-    if getattr(args, "checkpoint", None) not in (None, "expert"):
-        args.checkpoint = find_checkpoint(args.checkpoint)
+    for name in ("checkpoint", "against") if hasattr(args, "checkpoint") else ():
+        if getattr(args, name, None) not in (None, "expert"):
+            setattr(args, name, find_checkpoint(getattr(args, name)))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,13 +11,43 @@ from vla_sim.tasks import TASK_NAMES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from vla_eval.trials.perturbations import help_text
+    from vla_eval.trials.setups import SETUPS, STANDARD
+    from vla_eval.trials.splits import SPLITS
+
     parser.add_argument("--card", default="panda_tabletop", help="card name or file (default: %(default)s)")
     parser.add_argument(
         "--checkpoint", default="panda_tabletop", help="checkpoint name or file, or 'expert' (default: %(default)s)"
     )
-    parser.add_argument("--task", default="pick", choices=TASK_NAMES, help="task (default: %(default)s)")
-    parser.add_argument("--trials", type=_positive, default=100, help="number of trials (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=50000, help="seed of the first trial (default: %(default)s)")
+    parser.add_argument("--against", help="a second checkpoint, or 'expert': compare both on the same seeds")
+    parser.add_argument(
+        "--task", default=["pick"], nargs="+", choices=TASK_NAMES, help="one task or several (default: pick)"
+    )
+    parser.add_argument(
+        "--trials", type=_positive, default=100, help="number of trials of each task (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--split",
+        choices=tuple(SPLITS),
+        help="; ".join(f"{name}: {s.help}, {s.seeds.start} to {s.seeds.stop - 1}" for name, s in SPLITS.items()),
+    )
+    parser.add_argument("--seed", type=int, help="seed of the first trial (default: the split's first, or 50000)")
+    parser.add_argument(
+        "--perturb", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help=help_text().replace("%", "%%")
+    )
+    parser.add_argument(
+        "--setup",
+        choices=SETUPS,
+        default=STANDARD,
+        help="simulated setup; 'other' has other dynamics and another renderer setting (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--noise",
+        type=float,
+        default=0.0,
+        help="white noise on each translation step of the policy [m], to make it worse",
+    )
+    parser.add_argument("--engine", choices=("process", "ray"), default="process", help="default: %(default)s")
     parser.add_argument(
         "--jobs", type=_positive, default=os.cpu_count(), help="processes (default: one a core, %(default)s)"
     )
@@ -27,10 +57,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--latency", type=float, help="constant latency from camera stamp to chunk [s], instead of drawn ones"
     )
+    parser.add_argument("--time-limit", type=float, help="of a trial, instead of the card's [s]")
     parser.add_argument(
         "--rule",
         choices=("legacy", "splice"),
         help="replacement rule of the trajectory controller (default: the card's)",
+    )
+    parser.add_argument("--effect", type=float, default=0.1, help="with --against: difference to see (default: 0.1)")
+    parser.add_argument(
+        "--discordance",
+        type=float,
+        default=0.3,
+        help="with --against: share of seeds on which exactly one succeeds, assumed beforehand (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--out", type=Path, help="run folder: finished trials are kept there at once, and the same command resumes"
     )
     parser.add_argument("--json", type=Path, help="write figures and a row for each trial to this file")
 
@@ -43,31 +84,96 @@ def _positive(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    from vla_eval.evaluation import EvalRequest, evaluate
-    from vla_eval.latency import LatencyModel
+    from dataclasses import replace
 
-    latency = LatencyModel() if args.latency is None else LatencyModel(args.latency, 0.0, 0.0)
-    figures = evaluate(
-        EvalRequest(
-            card_path=str(args.card),
-            checkpoint=str(args.checkpoint),
-            task=args.task,
-            seeds=tuple(range(args.seed, args.seed + args.trials)),
-            replan_steps=args.replan_steps,
-            latency=latency,
-            rule=args.rule,
-        ),
-        jobs=min(args.jobs, args.trials),
-    )
-    low, high = figures["interval"]
-    print(
-        f"{args.task}: {figures['successes']}/{figures['trials']} = {figures['rate']:.0%} (95 % {low:.0%} to {high:.0%}), "
-        f"{figures['clamped_share']:.1%} of steps clamped, {figures['realtime_factor']:.1f} times real time"
-    )
-    failed = [row["seed"] for row in figures["rows"] if not row["success"]]
-    if failed:
-        print(f"failed seeds: {' '.join(map(str, failed))}")
+    from vla_eval.evaluation import check_request
+    from vla_eval.trials.paired import plan
+
+    request = request_of(args)
+    if args.against is None:
+        figures = _one(request, args, args.out)
+    else:
+        beforehand = plan(args.effect, args.discordance, len(request.trials))
+        print(
+            f"to see a difference of {args.effect:.0%} (alpha 0.05, power 80 %, {args.discordance:.0%} of seeds assumed "
+            f"discordant): {beforehand['trials_needed']} trials of each policy; "
+            f"the {beforehand['trials_asked']} asked for see it with probability {beforehand['power_asked']:.0%}",
+            flush=True,
+        )
+        second = replace(request, checkpoint=str(args.against))
+        for each in (request, second):
+            check_request(each)
+        figures = _compare(request, second, args, beforehand)
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps(figures, indent=2) + "\n")
     return 0
+
+
+def request_of(args: argparse.Namespace):
+    """The request that the words of the command are. Raises TrialsError where they cannot be one."""
+    from vla_eval.latency import LatencyModel
+    from vla_eval.trials.errors import TrialsError
+    from vla_eval.trials.perturbations import parse
+    from vla_eval.trials.request import EvalRequest
+    from vla_eval.trials.splits import SPLITS, seeds_of
+
+    if args.time_limit is not None and not args.time_limit > 0:
+        raise TrialsError(f"--time-limit {args.time_limit}: allowed is above 0 [s]")
+    if args.split:
+        seeds = seeds_of(args.split, args.seed, args.trials)
+    else:
+        first = SPLITS["held_out"].seeds.start if args.seed is None else args.seed
+        seeds = tuple(range(first, first + args.trials))
+    return EvalRequest(
+        card_path=str(args.card),
+        checkpoint=str(args.checkpoint),
+        tasks=tuple(args.task),
+        seeds=seeds,
+        replan_steps=args.replan_steps,
+        latency=LatencyModel() if args.latency is None else LatencyModel(args.latency, 0.0, 0.0),
+        rule=args.rule,
+        perturbations=parse(args.perturb),
+        split=args.split or "",
+        setup=args.setup,
+        noise=args.noise,
+        time_limit_s=args.time_limit,
+    )
+
+
+def _one(request, args: argparse.Namespace, out: Path | None) -> dict:
+    from vla_eval.evaluation import evaluate
+    from vla_eval.trials.words import describe
+
+    figures = evaluate(request, jobs=args.jobs, engine=args.engine, out=out)
+    print("\n".join(describe(figures)), flush=True)
+    if out:
+        from vla_eval.trials.output import write_run
+
+        write_run(out, request, figures)
+    return figures
+
+
+def _compare(first, second, args: argparse.Namespace, beforehand: dict) -> dict:
+    from vla_eval.trials.paired import compare, pair
+
+    summaries = [
+        _one(first, args, args.out),
+        _one(second, args, args.out / "against" if args.out else None),
+    ]
+    outcomes = [{(row["task"], row["seed"]): row["success"] for row in s["rows"]} for s in summaries]
+    names = tuple(s["policy"] for s in summaries)
+    if names[0] == names[1]:
+        names = tuple(str(request.checkpoint) for request in (first, second))
+    if names[0] == names[1]:
+        names = tuple(f"{name} ({which})" for name, which in zip(names, ("first", "second")))
+    result = {"planned": beforehand, **compare(pair(*outcomes), names)}
+    low, high = result["interval"]
+    print(
+        f"{names[0]} less {names[1]}: {result['difference']:+.1%} (95 % {low:+.1%} to {high:+.1%}, paired Newcombe), "
+        f"{result['discordant']} of {result['pairs']} pairs discordant ({result['only_first']} to {result['only_second']}), "
+        f"McNemar exact p = {result['mcnemar_exact_p']:.3g}: {result['verdict']}"
+    )
+    if args.out:
+        (args.out / "compare.json").write_text(json.dumps(result, indent=2) + "\n")
+    return {**summaries[0], "against": summaries[1], "comparison": result}

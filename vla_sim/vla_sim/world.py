@@ -51,14 +51,15 @@ class SimWorld:
     Args:
         card: Interface card; its one arm must be the Panda, its cameras must exist in the scene.
         rule: Replacement rule of the joint trajectory controller, `legacy` or `splice`; the card's by default.
+        detail: What the cameras see, as `scene_mjcf` says.
 
     Raises:
         WorldError: The card names joints, cameras or topics that the scene does not have.
     """
 
-    def __init__(self, card: InterfaceCard, *, rule: str | None = None) -> None:
+    def __init__(self, card: InterfaceCard, *, rule: str | None = None, detail: str = "plain") -> None:
         self.card = card
-        self.model = mujoco.MjModel.from_xml_string(scene_mjcf(), scene_assets())
+        self.model = mujoco.MjModel.from_xml_string(scene_mjcf(detail), scene_assets())
         self.data = mujoco.MjData(self.model)
         check_card(card, self.model)
         self._arm = card.arms[0]

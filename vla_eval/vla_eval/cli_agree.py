@@ -1,0 +1,41 @@
+"""`vla agree`: whether two setups tell the same about several policies."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "results",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="summaries of `vla eval` (--json FILE, or an --out folder): each policy once in each of two setups",
+    )
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+
+
+def run(args: argparse.Namespace) -> int:
+    from vla_eval.trials.agreement import agreement, read_scored
+
+    figures = agreement([read_scored(path) for path in args.results])
+    first, second = figures["setups"]
+    for row in figures["policies"]:
+        print(
+            f"{row['policy']}: {row['rates'][0]:.0%} of {row['trials'][0]} in '{first}', "
+            f"{row['rates'][1]:.0%} of {row['trials'][1]} in '{second}'"
+        )
+    r = figures["pearson_r"]
+    print(
+        f"Pearson r {'undefined (one setup gives all the same rate)' if r is None else format(r, '.3f')}, "
+        f"mean maximum rank violation {figures['mmrv']:.3f} over {len(figures['policies'])} policies"
+    )
+    if figures["left_out"]:
+        print(f"left out, in one setup only: {', '.join(figures['left_out'])}")
+    if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps(figures, indent=2) + "\n")
+    return 0

@@ -1,0 +1,119 @@
+"""What to evaluate, and the fingerprint that says whether two requests are the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vla_contract.card import load_card
+from vla_eval.latency import LatencyModel
+from vla_eval.trials.errors import TrialsError
+from vla_eval.trials.perturbations import Perturbations
+from vla_eval.trials.setups import STANDARD
+from vla_eval.trials.splits import split_of
+
+EXPERT = "expert"
+"""Stands for the scripted expert where a checkpoint is asked for."""
+
+
+@dataclass(frozen=True)
+class EvalRequest:
+    """What to evaluate.
+
+    Attributes:
+        checkpoint: A checkpoint's path, or `EXPERT`.
+        tasks: One name or several; each is tried on each seed.
+        seeds: One trial a task and seed.
+        rule: Replacement rule of the simulated joint trajectory controller; None for the card's.
+        split: Name of the split of the seeds; found from the seeds where it is empty.
+        setup: Simulated setup, `standard` or `other`.
+        noise: Standard deviation of white noise on each axis of each translation step, to make a policy worse [m].
+        time_limit_s: Instead of the card's for each task [s].
+    """
+
+    card_path: str
+    checkpoint: str
+    tasks: str | tuple[str, ...]
+    seeds: tuple[int, ...]
+    replan_steps: int = 4
+    latency: LatencyModel = LatencyModel()
+    rule: str | None = None
+    perturbations: Perturbations = field(default_factory=Perturbations)
+    split: str = ""
+    setup: str = STANDARD
+    noise: float = 0.0
+    time_limit_s: float | None = None
+
+    def __post_init__(self) -> None:
+        tasks = (self.tasks,) if isinstance(self.tasks, str) else tuple(self.tasks)
+        object.__setattr__(self, "tasks", tasks)
+        if not tasks or not self.seeds:
+            raise TrialsError("a request needs at least one task and one seed")
+        for what, given in (("task", tasks), ("seed", self.seeds)):
+            double = [item for k, item in enumerate(given) if item in given[:k]] if len(set(given)) < len(given) else []
+            if double:
+                raise TrialsError(f"{what} {double[0]} is given twice: one trial would count as two")
+        if not self.noise >= 0.0:
+            raise TrialsError(f"noise: {self.noise}, allowed are 0 and above [m]")
+        if not self.split:
+            object.__setattr__(self, "split", split_of(self.seeds))
+
+    @property
+    def trials(self) -> list[tuple[str, int]]:
+        """Task and seed of each trial, seeds first, so that a run cut short has some of each task."""
+        return [(task, seed) for seed in self.seeds for task in self.tasks]
+
+    @property
+    def policy_name(self) -> str:
+        """The checkpoint's file name without its end, or `EXPERT`, and the noise on it."""
+        name = EXPERT if self.checkpoint == EXPERT else Path(self.checkpoint).stem
+        return f"{name}+noise={self.noise:g}" if self.noise else name
+
+    def identity(self) -> dict:
+        """All that the results depend on, ready for JSON: files by their content, not by where they lie.
+
+        Raises:
+            TrialsError: The checkpoint cannot be read. CardError: the card cannot.
+        """
+        return {
+            "card_hash": load_card(self.card_path).card_hash,
+            "checkpoint_hash": checkpoint_hash(self.checkpoint),
+            "tasks": list(self.tasks),
+            "seeds": _ranges(self.seeds),
+            "replan_steps": self.replan_steps,
+            "latency": [self.latency.floor_s, self.latency.median_s, self.latency.spread],
+            "rule": self.rule or "",
+            "perturbation": self.perturbations.text,
+            "split": self.split,
+            "setup": self.setup,
+            "noise": self.noise,
+            "time_limit_s": self.time_limit_s,
+        }
+
+
+def fingerprint(identity: dict) -> str:
+    """Of a request's identity, 16 hex digits."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def checkpoint_hash(checkpoint: str) -> str:
+    """SHA-256 of the file, or `EXPERT`. Raises TrialsError where it cannot be read."""
+    if checkpoint == EXPERT:
+        return EXPERT
+    try:
+        return hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()
+    except OSError as error:
+        raise TrialsError(f"{checkpoint}: {error.strerror}; a checkpoint's file or '{EXPERT}' is needed") from None
+
+
+def _ranges(seeds: tuple[int, ...]) -> list[list[int]]:
+    """[first, last] of each run of seeds, in their order."""
+    runs: list[list[int]] = []
+    for seed in seeds:
+        if runs and seed == runs[-1][1] + 1:
+            runs[-1][1] = seed
+        else:
+            runs.append([seed, seed])
+    return runs

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from vla_eval import cli_bench, controller_bench
+from vla_eval import cli_bench, controller_bench, evidence_bench
 
 
 def parse(*words: str) -> argparse.Namespace:
@@ -15,6 +15,18 @@ def parse(*words: str) -> argparse.Namespace:
 def test_controller_stands_for_its_parts_each_once():
     assert cli_bench.CONTROLLER == controller_bench.PARTS
     assert cli_bench.expand(("sim", "controller", "seam")) == ["sim", *controller_bench.PARTS]
+
+
+def test_evidence_stands_for_its_parts_and_two_of_them_share_a_key(tmp_path, monkeypatch):
+    assert cli_bench.EVIDENCE == evidence_bench.PARTS and cli_bench.expand(("evidence",)) == list(evidence_bench.PARTS)
+    monkeypatch.setattr(evidence_bench, "recorded_ledger", lambda *_: {"ledger_share": 1.0})
+    monkeypatch.setattr("vla_eval.bags.kill_bench.kill_recorder", lambda *_: {"kills": 25, "lost": 1, "unreadable": 2})
+    monkeypatch.setattr(
+        "vla_eval.trials.kill_bench.kill_eval", lambda *_, **__: {"kills": 25, "lost": 0, "duplicates": 4, "cut": 9}
+    )
+    assert cli_bench.run(parse("--only", "ledger", "kills", "--out", str(tmp_path), "--docs", str(tmp_path))) == 0
+    figures = json.loads((tmp_path / "results.json").read_text())["results"]["evidence"]
+    assert (figures["ledger_share"], figures["kills"], figures["lost"]) == (1.0, 50, 7), "cut lines are no loss"
 
 
 def test_only_knows_the_parts(capsys):

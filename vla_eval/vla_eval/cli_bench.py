@@ -9,7 +9,9 @@ from pathlib import Path
 
 SUITE = ("policy", "sim", "lockstep", "graph")
 CONTROLLER = ("fuzz", "cost", "seam", "clean", "faults")
-PARTS = (*SUITE, "controller", *CONTROLLER)
+EVIDENCE = ("ledger", "kills", "preflight", "replay", "trials")
+GROUPS = {"controller": CONTROLLER, "evidence": EVIDENCE}
+PARTS = (*SUITE, "controller", *CONTROLLER, "evidence", *EVIDENCE)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,15 +25,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trials", type=int, default=12, help="trials through the graph (default: %(default)s)")
     parser.add_argument("--long", action="store_true", help="five times the samples; the fuzz with a million chunks")
     parser.add_argument(
-        "--only", nargs="+", choices=PARTS, default=(*SUITE, "controller"), metavar="PART",
-        help=f"measure these parts only: {', '.join(PARTS)}; controller stands for the last {len(CONTROLLER)}",
+        "--only", nargs="+", choices=PARTS, default=(*SUITE, *GROUPS), metavar="PART",
+        help=f"measure these parts only: {', '.join(PARTS)}; controller and evidence stand for those that follow them",
     )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from vla_eval import bench, controller_bench
+    from vla_eval import bench, controller_bench, evidence_bench
     from vla_eval.machine import describe_machine
 
     console = Console()
@@ -58,6 +60,12 @@ def run(args: argparse.Namespace) -> int:
                 part, args.card, args.checkpoint, args.out, docs, console, long=args.long
             )
             results.setdefault("controller", {}).update(figures)
+        elif part in EVIDENCE:
+            figures = evidence_bench.measure_part(
+                part, str(args.card), str(args.checkpoint), args.out, console, factor=factor
+            )
+            for key, values in figures.items():
+                results.setdefault(key, {}).update(values)
         else:
             figures = results[part] = measure[part]()
         path.write_text(json.dumps({"machine": machine, "results": results}, indent=2) + "\n")
@@ -67,8 +75,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def expand(parts: tuple[str, ...] | list[str]) -> list[str]:
-    """The parts in order, "controller" replaced by its own, each once."""
-    expanded = [name for part in parts for name in (CONTROLLER if part == "controller" else (part,))]
+    """The parts in order, groups replaced by their own, each once."""
+    expanded = [name for part in parts for name in GROUPS.get(part, (part,))]
     return list(dict.fromkeys(expanded))
 
 

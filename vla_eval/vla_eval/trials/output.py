@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -28,14 +29,14 @@ def write_run(folder: Path, request: EvalRequest, figures: dict) -> None:
 
 
 def episode_rows(request: EvalRequest, identity: dict, results: Sequence[TrialResult]) -> list[EpisodeRow]:
-    """Evidence of finished trials. Their run is the request: its fingerprint, filled to 32 digits, stands for a UUID."""
-    card = load_card(request.card_path)
+    """Evidence of finished trials. The run of each is a hash of the request and the trial: 32 digits, as of a UUID."""
+    card, of_request = load_card(request.card_path), fingerprint(identity)
     head = "" if request.checkpoint == EXPERT else _head(request.checkpoint)
     what = [request.perturbations.text, f"setup={request.setup}" if request.setup != "standard" else ""]
     what.append(f"noise={request.noise:g}" if request.noise else "")
     return [
         EpisodeRow(
-            run_id=fingerprint(identity).ljust(32, "0"),
+            run_id=hashlib.sha256(f"{of_request}:{one.task}:{one.seed}".encode()).hexdigest()[:32],
             episode=number,
             task=one.task,
             seed=one.seed,

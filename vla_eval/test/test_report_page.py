@@ -1,0 +1,158 @@
+"""The page needs no network, runs no text as a script, names malformed files, and shows well in a browser."""
+
+import json
+import re
+import shutil
+import subprocess
+import warnings
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import report_samples as samples
+
+from vla_bringup.cli import main
+from vla_eval.evidence.rows import write_rows
+from vla_eval.report.content import ReportError
+from vla_eval.report.report import TEMPLATES, make_report
+
+HOSTILE = """</style></script><script>alert('x')</script><img src="http://evil.example/a.png" onerror=alert(1)> & "quoted" '"""
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+class Elements(HTMLParser):
+    """Tags with their attributes, and the text of scripts and styles."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict]] = []
+        self.inside, self.text = "", {"script": "", "style": "", "": ""}
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list) -> None:
+        self.found.append((tag, dict(attributes)))
+        self.inside = tag if tag in ("script", "style") else self.inside
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = "" if tag == self.inside else self.inside
+
+    def handle_data(self, data: str) -> None:
+        self.text[self.inside] += data
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory, card) -> Path:
+    """A run folder in which every text that a stranger may have written is hostile."""
+    folder = samples.write_run(tmp_path_factory.mktemp("report") / "hostile", card)
+    texts = dict.fromkeys(("instruction", "task", "perturbation", "policy", "target"), HOSTILE)
+    write_rows(folder / "episodes.jsonl", [replace(row, **texts) for row in samples.episodes(card)])
+    for name, field, value in (
+        ("ledger.json", "notes", [HOSTILE]),
+        ("preflight.json", "unchecked", [HOSTILE]),
+        ("preflight.json", "findings", [dict.fromkeys(("severity", "field", "check", "seen", "expected", "todo"), HOSTILE)]),
+        ("replay.json", "scores", {HOSTILE: 1.0}),
+        ("ledger.json", "cadence", {HOSTILE: {"messages": 3}}),
+    ):
+        content = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps({**content, field: value}))
+    return folder
+
+
+def test_hostile_text_stays_text_and_nothing_is_loaded(hostile):
+    page = Elements(make_report(hostile))
+    tags = [tag for tag, _ in page.found]
+    assert tags.count("script") == tags.count("style") == 1
+    assert not {"iframe", "object", "embed", "form", "base"} & set(tags)
+    assert page.text[""].count("alert('x')") > len(samples.TASKS)  # it is there to be read
+    for tag, attributes in page.found:
+        assert not [name for name in attributes if name.startswith("on")]
+        for name in ("src", "href", "xlink:href", "srcset", "action", "poster", "data"):
+            if name in attributes:
+                assert attributes[name].startswith(("data:", "#")), (tag, attributes)
+        assert tag != "link" or attributes["href"] == "data:,"
+    styles = page.text["style"] + "".join(a.get("style", "") for _, a in page.found)
+    assert "url(" not in styles and "@import" not in styles and "://" not in styles + page.text["script"]
+    policy = next(a["content"] for tag, a in page.found if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'") and "script-src 'sha256-" in policy
+
+
+def test_templates_are_installed_with_the_package():
+    setup = (Path(__file__).resolve().parents[1] / "setup.py").read_text()
+    assert re.search(r"package_data=\{PACKAGE: \[[^\]]*\"report/templates/\*\"", setup), "a wheel would lack the templates"
+    assert {"page.html", "style.css", "sort.js"} <= {path.name for path in TEMPLATES.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("ledger.json", "{", "ledger.json: not JSON"),
+        ("ledger.json", "[]", "ledger.json: [], allowed is a mapping"),
+        ("ledger.json", '{"overall": {"sent": "many"}}', "ledger.json: overall.sent: 'many', allowed is a number"),
+        ("ledger.json", '{"overall": {"parts": {"wait": {"p50_ms": true}}}}', "overall.parts.wait.p50_ms: True, allowed is"),
+        ("eval.json", '{"rows": [{"success": 3}]}', "eval.json: rows[0]: success: 3, allowed are true, false and null"),
+        ("eval.json", '{"rows": [{"success": true, "label": "BAD_LUCK"}]}', "eval.json: rows[0]: label: 'BAD_LUCK'"),
+        ("replay.json", '{"policies": 7}', "replay.json: policies: 7, allowed is a mapping"),
+        ("preflight.json", '{"findings": [{"seen": 4}]}', "preflight.json: findings[0]: seen: 4, allowed is text"),
+        ("compare.json", '{"interval": [1]}', "compare.json: interval: [1], allowed is two numbers"),
+        ("episodes.jsonl", '{"episode": 1}\n', "episodes.jsonl: line 1: run_id: missing"),
+        ("inferences.jsonl", "no row\n", "inferences.jsonl: line 1: not JSON"),
+        ("labels.jsonl", '{"run_id": 3}\n', "labels.jsonl: line 1"),
+    ],
+)
+def test_malformed_files_are_named(tmp_path, capsys, name, text, words):
+    (tmp_path / "eval.json").write_text('{"rows": []}')
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError) as caught:
+        make_report(tmp_path)
+    assert words in str(caught.value)
+    assert main(["report", str(tmp_path)]) == 2
+    assert words in capsys.readouterr().err and not (tmp_path / "report.html").exists()
+
+
+def test_folders_without_anything_are_an_error_and_absent_keys_are_not(tmp_path):
+    with pytest.raises(ReportError, match="nothing to report; a run folder has at least one of"):
+        make_report(tmp_path)
+    with pytest.raises(ReportError, match="no such folder"):
+        make_report(tmp_path / "nowhere")
+    for name in ("ledger.json", "eval.json", "replay.json", "preflight.json", "compare.json"):
+        (tmp_path / name).write_text("{}")
+    page = make_report(tmp_path)
+    assert "The files of this folder score nothing" in page and "not measured" in page
+    (tmp_path / "frames").mkdir()
+    with pytest.raises(ReportError, match="--against compares episodes"):
+        make_report(tmp_path, against=tmp_path)
+
+
+def test_the_verb_writes_one_file(hostile, tmp_path, capsys):
+    out = tmp_path / "deep" / "page.html"
+    assert main(["report", str(hostile), "--out", str(out), "--max-frames", "1"]) == 0
+    assert str(out) in capsys.readouterr().out and [p.name for p in out.parent.iterdir()] == ["page.html"]
+    assert "The first 1 of 8 failures" in out.read_text()
+
+
+def test_a_browser_shows_it_without_network_or_complaints(hostile, tmp_path):
+    if BROWSER is None:
+        warnings.warn(
+            "no chromium on PATH: that the page loads nothing is tested on its source alone "
+            "(test_hostile_text_stays_text_and_nothing_is_loaded)",
+            stacklevel=1,
+        )
+        return
+    path = tmp_path / "page.html"
+    path.write_text(make_report(hostile))
+    log, shot = tmp_path / "net.json", tmp_path / "page.png"
+    command = [
+        BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={tmp_path / 'profile'}",
+        "--enable-logging=stderr", f"--log-net-log={log}", "--disable-background-networking", "--disable-component-update",
+        "--window-size=900,1200", f"--screenshot={shot}", "--dump-dom", path.as_uri(),
+    ]  # fmt: skip
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert "CONSOLE" not in result.stderr, result.stderr
+    assert "evil.example" not in log.read_text()
+    assert "succeeded (75.0" in result.stdout and "Most steps clamped" in result.stdout
+    assert result.stdout.count("<th><button>") + result.stdout.count('<th class="n"><button>') > 10  # the script ran
+    from PIL import Image
+
+    with Image.open(shot) as image:
+        assert image.size == (900, 1200) and len(image.convert("RGB").getcolors(1 << 24)) > 50

@@ -1,0 +1,54 @@
+"""The table of episodes, and a summary of the inferences."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from vla_eval.report.charts import bar
+from vla_eval.report.folder import RunFolder
+
+MOST_ROWS = 1000
+"""Longer tables make a page that no browser scrolls well; the file has them all."""
+
+
+def episodes_section(run: RunFolder) -> dict | None:
+    """None without episodes."""
+    if not run.episodes:
+        return None
+    return {
+        "rows": run.episodes[:MOST_ROWS],
+        "count": len(run.episodes),
+        "has_latency": any(row.latency_p50_ms is not None for row in run.episodes),
+        "file": run.episodes_from,
+    }
+
+
+def inferences_section(run: RunFolder) -> dict | None:
+    """Counts by verdict and by limit, and percentiles of latency (linear between order statistics); None without rows."""
+    rows = run.inferences
+    if not rows:
+        return None
+    limits: Counter[str] = Counter()
+    for row in rows:
+        limits.update({str(clamp.get("limit", "")).split(" ")[0] or "other" for clamp in row.clamps})
+    most = max(limits.values(), default=1)
+    return {
+        "count": len(rows),
+        "verdicts": Counter(row.verdict or "no report" for row in rows).most_common(),
+        "latency": _figures([row.latency_ms for row in rows]),
+        "inference": _figures([row.inference_ms for row in rows]),
+        "executed": sum(row.steps_executed for row in rows),
+        "clamped": sum(row.steps_clamped for row in rows),
+        "limits": [(name, count, bar(count / most, "clamp")) for name, count in limits.most_common()],
+        "file": run.inferences_from,
+    }
+
+
+def _figures(values: list[float | None]) -> dict:
+    known = [value for value in values if value is not None and np.isfinite(value)]
+    if not known:
+        return {"count": 0, "p50": None, "p95": None, "p99": None, "max": None}
+    p50, p95, p99 = (float(p) for p in np.percentile(known, (50, 95, 99)))
+    return {"count": len(known), "p50": p50, "p95": p95, "p99": p99, "max": float(max(known))}

@@ -1,0 +1,84 @@
+"""Replay and preflight in short."""
+
+from __future__ import annotations
+
+from vla_eval.report.content import Content
+from vla_eval.report.folder import RunFolder
+
+
+def replay_section(run: RunFolder) -> dict | None:
+    """None without replay.json. ReportError names what is malformed in it."""
+    content = run.json.get("replay.json")
+    if content is None:
+        return None
+    return {
+        "seconds": content.number("seconds"),
+        "realtime_factor": content.number("realtime_factor"),
+        "chunks": content.number("observations", "chunks"),
+        "rebuilt": content.number("observations", "rebuilt"),
+        "absent": content.numbers("observations", "absent"),
+        "state_equal": content.number("observations", "state_equal"),
+        "agreement": content.numbers("recorded", "controller_agreement"),
+        "controller": _controller(content, "recorded", "controller"),
+        "policies": [_policy(content, name) for name in content.mapping("policies")],
+        "faults": content.numbers("faults", "done"),
+        "refused_share": content.number("faults", "refused_share"),
+        "scores": content.numbers("scores"),
+        "truncated": content.get("truncated") is True,
+    }
+
+
+def _policy(content: Content, name: str) -> dict:
+    at = ("policies", name)
+    error = (*at, "against_recorded")
+    return {
+        "name": name,
+        "policy": content.text(*at, "policy"),
+        "checkpoint_hash": content.text(*at, "checkpoint_hash"),
+        "chunks": content.number(*error, "chunks"),
+        "equal": content.number(*error, "equal_chunks"),
+        "columns": [
+            {"name": column, "unit": content.text(*error, "columns", column, "unit"),
+             **{f: content.number(*error, "columns", column, f) for f in ("mean_abs", "p95", "max")}}
+            for column in content.mapping(*error, "columns")
+        ],
+        "cosine": {group: content.number(*error, "cosine", group, "mean") for group in content.mapping(*error, "cosine")},
+        "gripper": content.numbers(*error, "gripper_accuracy"),
+        "latency_p50": content.number(*at, "latency_ms", "p50"),
+        "latency_p99": content.number(*at, "latency_ms", "p99"),
+        "failed": content.numbers(*at, "failed"),
+        "controller": _controller(content, *at, "controller"),
+    }  # fmt: skip
+
+
+def _controller(content: Content, *at: str) -> dict | None:
+    if not content.mapping(*at):
+        return None
+    numbers = ("chunks", "accepted", "steps_executed", "steps_clamped", "clamped_share", "violations", "samples", "rms_jerk")
+    return {
+        **{name: content.number(*at, name) for name in numbers},
+        "arm": content.text(*at, "arm"),
+        "refused": content.numbers(*at, "refused"),
+        "clamped_by": content.numbers(*at, "clamped_by"),
+        "violations_by": content.numbers(*at, "violations_by"),
+        "worst": content.text(*at, "worst_violation"),
+        "peaks": content.numbers(*at, "peaks"),
+    }
+
+
+def preflight_section(run: RunFolder) -> dict | None:
+    """None without preflight.json. ReportError names what is malformed in it."""
+    content = run.json.get("preflight.json")
+    if content is None:
+        return None
+    findings = []
+    for k, raw in enumerate(content.rows("findings")):
+        finding = Content(f"{content.name}: findings[{k}]", raw)
+        findings.append({f: finding.text(f) for f in ("severity", "field", "check", "seen", "expected", "todo")})
+    return {
+        "errors": content.number("errors"),
+        "warnings": content.number("warnings"),
+        "seconds": content.number("seconds"),
+        "findings": findings,
+        "unchecked": [str(line) for line in content.rows("unchecked")],
+    }

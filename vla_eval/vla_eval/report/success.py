@@ -1,0 +1,127 @@
+"""Success with intervals, always beside the share of steps clamped; and what is scored apart from it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from vla_eval.evidence.rows import EpisodeRow
+from vla_eval.report.charts import bar, interval_bar
+from vla_eval.report.content import Content
+from vla_eval.report.folder import RunFolder
+from vla_eval.statistics import wilson_interval
+
+
+def tally(rows: Sequence[EpisodeRow]) -> dict:
+    """Counts, rate and Wilson interval (95 %) of the known outcomes, and the share of executed steps clamped.
+
+    Returns:
+        episodes, known, successes, unknown; rate, low, high (None where nothing is known); if_failed and if_succeeded, the
+        rate if every UNKNOWN had failed or succeeded; executed, clamped, clamped_share (None where nothing was executed).
+    """
+    outcomes = Counter(row.outcome for row in rows)
+    successes, unknown = outcomes["SUCCESS"], outcomes["UNKNOWN"]
+    known = len(rows) - unknown
+    low, high = wilson_interval(successes, known) if known else (None, None)
+    executed, clamped = sum(row.steps_executed for row in rows), sum(row.steps_clamped for row in rows)
+    return {
+        "episodes": len(rows),
+        "known": known,
+        "successes": successes,
+        "unknown": unknown,
+        "rate": successes / known if known else None,
+        "low": low,
+        "high": high,
+        "if_failed": successes / len(rows) if rows else None,
+        "if_succeeded": (successes + unknown) / len(rows) if rows else None,
+        "executed": executed,
+        "clamped": clamped,
+        "clamped_share": clamped / executed if executed else None,
+        "sources": dict(Counter(row.outcome_source for row in rows if row.outcome != "UNKNOWN")),
+    }
+
+
+def success_section(run: RunFolder) -> dict | None:
+    """Tallies by task, perturbation, split and policy, and over all; None without episodes."""
+    if not run.episodes:
+        return None
+    groups: dict[tuple[str, ...], list[EpisodeRow]] = {}
+    for row in run.episodes:
+        groups.setdefault((row.task, row.perturbation, row.split, row.policy), []).append(row)
+    several_policies = len({key[3] for key in groups}) > 1
+    made = []
+    for key in sorted(groups):
+        task, perturbation, split, policy = key
+        name = task or "task not recorded"
+        made.append({
+            "name": name, "policy": policy if several_policies else "", "perturbation": perturbation, "split": split,
+            "key": f"success.{len(made)}", **_drawn(tally(groups[key])),
+        })  # fmt: skip
+    everything = {"name": "all", "policy": "", "perturbation": "", "split": "", "key": "success.all"}
+    return {
+        "groups": made,
+        "total": {**everything, **_drawn(tally(run.episodes))},
+        "apart": _apart(run),
+        "file": run.episodes_from,
+    }
+
+
+def _drawn(figures: dict) -> dict:
+    known = figures["rate"] is not None
+    return {
+        **figures,
+        "interval_svg": interval_bar(figures["rate"], figures["low"], figures["high"]) if known else "",
+        "clamp_svg": "" if figures["clamped_share"] is None else bar(figures["clamped_share"], "clamp"),
+    }
+
+
+def _apart(run: RunFolder) -> list[dict]:
+    """Grounding, recovery and action accuracy: name, numbers and what they mean."""
+    rows, out = run.episodes, []
+    touched = [r for r in rows if r.first_touched and r.target]
+    if touched:
+        hits = sum(r.first_touched == r.target for r in touched)
+        out.append(_share("Grounding", "grounding", hits, len(touched), "first object touched is the named one"))
+    pushes = sum(r.pushes for r in rows)
+    if pushes:
+        recovered = sum(min(r.recovered, r.pushes) for r in rows)
+        out.append(_share("Recovery", "recovery", recovered, pushes, "pushes after which the task was done"))
+    content = run.json.get("eval.json")
+    for name, unit, words in (
+        ("action_error_mm", "mm", "mean error of the first step against the expert's, an axis"),
+        ("action_error_deg", "°", "mean error of the first step against the expert's, an axis"),
+    ):
+        value = content.number("action", name) if content else None
+        if value is not None:
+            out.append({"name": "Action accuracy", "key": name, "value": value, "unit": unit, "words": words})
+    return out
+
+
+def _share(name: str, key: str, hits: int, of: int, words: str) -> dict:
+    return {"name": name, "key": key, "hits": hits, "of": of, "interval": wilson_interval(hits, of), "words": words}
+
+
+def comparison_section(run: RunFolder) -> dict | None:
+    """The paired comparison that `vla eval --against` wrote; None where there is none."""
+    content = run.json.get("compare.json")
+    if content is None and "eval.json" in run.json:
+        content = run.json["eval.json"].inner("comparison")
+    return None if content is None else compared(content)
+
+
+def compared(content: Content) -> dict:
+    """Figures of a comparison, checked. ReportError names what is malformed."""
+    interval = content.interval("interval")
+    counts = ("pairs", "both", "only_first", "only_second", "neither", "discordant", "unknown", "unpaired")
+    return {
+        "policies": [str(p) for p in content.rows("policies")] or ["first", "second"],
+        **{name: content.number(name) for name in counts},
+        "difference": content.number("difference"),
+        "low": interval and interval[0],
+        "high": interval and interval[1],
+        "method": content.text("interval_method"),
+        "p": content.number("mcnemar_exact_p"),
+        "verdict": content.text("verdict"),
+        "planned": content.numbers("planned"),
+        "file": content.name.split(":")[0],
+    }

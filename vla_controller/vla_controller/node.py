@@ -44,7 +44,8 @@ from .parameters import declare_parameters, on_speed_scale
 
 _TICK = 0.01  # [s]
 _STATUS = 0.1  # [s]
-_PRIORITY = -10  # ahead of cameras and policies where the processor is short
+_REALTIME = 1  # lowest of the real-time priorities: ahead of cameras and policies, behind ros2_control's own
+_NICE = -10  # where real time is not allowed
 
 
 class ControllerNode(Node):
@@ -251,10 +252,18 @@ def _outline(message: ChunkMsg) -> ActionChunk:
     )  # fmt: skip
 
 
+def _raise_priority() -> None:
+    """Threads that are started later inherit it, the middleware's among them. Not allowed: others may delay a stop."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_REALTIME))
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, _NICE)
+
+
 def main() -> None:
     """Entry point: 0 after Ctrl-C or SIGTERM, 1 after a mistake in card, model or parameters, which is one line."""
-    with contextlib.suppress(OSError):  # not without the right to; then other processes may delay a stop
-        os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
+    _raise_priority()
     mistakes = (CardError, ModelError, ParameterException, ValueError)
     sys.exit(run_node(lambda _: ControllerNode(), "controller", mistakes))
 

@@ -124,8 +124,10 @@ class FaultBench:
             return 0
         return self._clock[0] + time.monotonic_ns() - self._clock[1]
 
-    def _on_clock(self, message: Clock) -> None:
-        self._clock = (stamp_to_ns(message.clock), time.monotonic_ns())
+    def _on_clock(self, message: Clock, info: dict) -> None:
+        # a clock that ran late here would make messages of the controller begin ahead of their arrival
+        waited = time.time_ns() - info["received_timestamp"]
+        self._clock = (stamp_to_ns(message.clock), time.monotonic_ns() - waited)
 
     def _on_trajectory(self, message: JointTrajectory, info: dict) -> None:
         # when it came to this process, not when its turn came in it

@@ -169,6 +169,8 @@ def measure(
             launch = write_launch_file(where, card, card_path, policy, sim_time=False)
             with _Graph(card, launch, where / "graph.log", domain, sim_time=False) as bench:
                 matrix.run(bench, WITH_POLICY)
+                if policy is not None:  # one that was killed loads its model on all cores, and times would be of that
+                    bench.client.wait_ready(START_S)
                 if matrix.wants(STOPS):
                     matrix.stops(bench)
                 matrix.run(bench, STREAMED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eval_paths import CARD
 
-from vla_contract.card import load_card
+from vla_contract.card import load_card, parse_card
 from vla_eval.cell import Cell
 from vla_eval.preflight.faults import Fault, plant
 from vla_eval.preflight.known import Known, known_of_checkpoint, read_metadata
@@ -18,6 +18,14 @@ SHORT = 2.4
 REFERENCE_SEEDS = (900, 901, 902, 903)
 CLEAN_SEEDS = tuple(range(10))
 TASKS = ("pick", "place_in_bowl", "cup_on_coaster", "stack")
+
+
+def card_with_small_pictures(side):
+    """The shipped card with square pictures of so many pixels a side."""
+    content = load_card(CARD).to_dict()
+    for camera in content["cameras"]:
+        camera["width"] = camera["height"] = side
+    return parse_card(content)
 
 
 def sample_of(card, stream, source="a run"):

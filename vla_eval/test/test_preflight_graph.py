@@ -5,14 +5,14 @@ import threading
 import numpy as np
 import pytest
 import rclpy
-from eval_paths import CARD
+from preflight_samples import card_with_small_pictures
 from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Float64MultiArray, String
 
-from vla_contract.card import load_card, parse_card
+from vla_contract.card import parse_card
 from vla_contract.ros.qos import LATCHED, RELIABLE, SENSOR
 from vla_eval.graph_process import free_domain
 from vla_eval.preflight.draft import as_yaml, todo_list
@@ -31,11 +31,7 @@ SIDE = 64
 
 @pytest.fixture(scope="module")
 def small_card():
-    """The shipped card with small pictures."""
-    content = load_card(CARD).to_dict()
-    for camera in content["cameras"]:
-        camera["width"] = camera["height"] = SIDE
-    return parse_card(content)
+    return card_with_small_pictures(SIDE)
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from eval_paths import CARD
-from preflight_samples import CHECKPOINT, sample_of
+from preflight_samples import CHECKPOINT, card_with_small_pictures, sample_of
 
 from vla_bringup import cli
-from vla_contract.card import load_card, parse_card
 from vla_eval.preflight.events import CommandEvent, Event, HashEvent, ImageEvent, JointEvent
 from vla_eval.preflight.finding import PreflightError
 from vla_eval.preflight.known import Known, known_of_checkpoint, read_metadata
@@ -25,11 +24,7 @@ SIDE = 64
 
 @pytest.fixture(scope="module")
 def small_card():
-    """The shipped card with small pictures."""
-    content = load_card(CARD).to_dict()
-    for camera in content["cameras"]:
-        camera["width"] = camera["height"] = SIDE
-    return parse_card(content)
+    return card_with_small_pictures(SIDE)
 
 
 def made_up(card, seconds=2.0, cameras=("front", "wrist")):

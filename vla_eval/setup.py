@@ -18,5 +18,5 @@ setup(
     maintainer_email="maintainers@vla-ros.invalid",
     description="Lockstep driver, demonstrations, closed-loop trials and benchmarks.",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["recorder = vla_eval.bags.entry:main"]},
+    entry_points={"console_scripts": ["recorder = vla_eval.bags.entry:main", "shadow = vla_eval.shadow.entry:main"]},
 )

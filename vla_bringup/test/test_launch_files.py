@@ -109,6 +109,8 @@ def test_what_is_refused(package, body, values, expected):
     ("$(var missing default)", "default"),
     (r"\$(var a)", "$(var a)"),
     ("$(not $(var yes))", "false"),
+    ("$(not-equals $(var yes) 1) $(not-equals 1.0 1)", "false false"),
+    ("$(not-equals $(var a) none) $(not-equals none none)", "true false"),
     ("cost: 5$", "cost: 5$"),
 ])
 def test_substitutions(text, expected):
@@ -138,6 +140,8 @@ def test_the_shipped_launch_file_evaluates_against_the_installed_packages():
     assert all(p.required and "__ns:=/cell" in p.command for p in processes)
     assert "seed:=7" in processes[0].command and "use_sim_time:=true" in processes[1].command
     assert [p.name for p in plan_launch(SIM, {"policy": "false"}).processes] == ["sim", "controller"]
+    shadow = plan_launch(SIM, {"shadow": "/path/b.safetensors"}).processes[-1]
+    assert shadow.name == "shadow" and not shadow.required and 'checkpoint:="/path/b.safetensors"' in shadow.command
 
 
 def test_the_launch_file_for_arms_moves_nothing_unless_told_to():

@@ -11,13 +11,15 @@ from vla_bringup.names import find_card, find_checkpoint, find_launch_file, find
 from vla_contract.card import load_card
 
 _FIND = {"card": find_card, "checkpoint": find_checkpoint, "model": find_model}
+NO_SHADOW = "none"
+"""Value of the launch argument ``shadow`` that leaves the node out."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `vla up`."""
     parser.add_argument("launch_file", help="name of a launch file of vla_bringup ('sim', 'real'), or a path")
     parser.add_argument("assignments", nargs="*", metavar="NAME:=VALUE",
-                        help="launch arguments; card, checkpoint and model may be the names of shipped ones")
+                        help="launch arguments; card, checkpoint, shadow and model may be the names of shipped ones")
     parser.add_argument("-s", "--show-args", action="store_true", help="list the launch file's arguments and end")
     parser.add_argument("--patience", type=float, default=5.0,
                         help="after Ctrl-C, time before SIGTERM and again before SIGKILL [s] (default: %(default)s)")
@@ -61,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
     for name, find in _FIND.items():
         if values.get(name):
             values[name] = str(find(values[name]))
+    if values.get("shadow", NO_SHADOW) != NO_SHADOW:
+        values["shadow"] = str(find_checkpoint(values["shadow"]))
     plan = plan_launch(path, values)
     check_inputs(plan.variables)
     for message in plan.messages:

@@ -30,6 +30,15 @@ def _not(text: str) -> str:
     return "false" if truth(text) else "true"
 
 
+def _not_equals(left: str, right: str) -> str:
+    for value in (truth, float):  # as `ros2 launch` does: booleans and numbers by value, all else by text
+        try:
+            return "true" if value(left) != value(right) else "false"
+        except ValueError:
+            continue
+    return "true" if left != right else "false"
+
+
 def package_prefix(package: str) -> Path:
     """Install prefix of a package, from the ament index. Raises SubstitutionError."""
     for prefix in filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)):
@@ -65,6 +74,7 @@ class Substituter:
             "find-pkg-share": (1, 1, lambda package: str(package_prefix(package) / "share" / package)),
             "dirname": (0, 0, lambda: str(path.parent)),
             "not": (1, 1, _not),
+            "not-equals": (2, 2, _not_equals),
         }
 
     def expand(self, text: str) -> str:

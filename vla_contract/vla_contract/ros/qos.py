@@ -12,6 +12,9 @@ def _profile(depth: int, reliability: ReliabilityPolicy, durability: DurabilityP
 # Images, joint states: the newest matters, a lost one does not come again.
 SENSOR = _profile(5, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE)
 
+# The same for who stands back behind the others and should miss little: some seconds of images, which is what memory bounds.
+SENSOR_DEEP = _profile(100, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE)
+
 # Chunks, reports, trajectories, status: none may be lost, and none may be played late to a newcomer.
 RELIABLE = _profile(10, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
 

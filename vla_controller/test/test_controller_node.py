@@ -30,6 +30,7 @@ from vla_contract.ros.convert import chunk_to_msg, report_from_msg  # noqa: E402
 from vla_contract.ros.qos import LATCHED, RELIABLE, SENSOR  # noqa: E402
 from vla_contract.ros.stamps import ns_to_stamp, stamp_to_ns  # noqa: E402
 from vla_contract.status import ControllerState  # noqa: E402
+from vla_controller.parameters import declare_parameters  # noqa: E402
 from vla_msgs.msg import ActionChunk, ChunkReport, ControllerStatus  # noqa: E402
 
 NODE = [sys.executable, "-m", "vla_controller.node", "--ros-args"]
@@ -72,6 +73,21 @@ def test_a_mistake_is_one_line_and_code_1(domain, card_file, arguments, words):
     errors = [line for line in done.stderr.splitlines() if line.startswith("controller: error:")]
     assert len(errors) == 1 and all(word in errors[0] for word in words), done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("settings", "margin_ms"), [
+    ({}, 6), ({"use_sim_time": True}, 16), ({"use_sim_time": True, "brake_margin": 0.004}, 4),
+])
+def test_the_brake_margin_reaches_over_a_step_of_the_simulators_clock(domain, settings, margin_ms):
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    overrides = [Parameter(name, value=value) for name, value in {"card": "card.yaml", **settings}.items()]
+    node = rclpy.create_node("margins", context=context, parameter_overrides=overrides)
+    try:
+        assert declare_parameters(node).brake_margin_ns == margin_ms * 1_000_000
+    finally:
+        node.destroy_node()
+        rclpy.shutdown(context=context)
 
 
 class Bench:

@@ -47,11 +47,11 @@ def _marker(shape: Shape, stamp_ns: int) -> Marker:
     return marker
 
 
-def health_to_msg(health: Health, node: str, card: str, stamp_ns: int) -> DiagnosticArray:
-    """One status, ``<node>: motion``. node: its fully qualified name. card: name of the card, as the hardware."""
+def health_to_msg(health: Health, node: str, card: str, stamp_ns: int, about: str = "motion") -> DiagnosticArray:
+    """One status, ``<node>: <about>``. node: its fully qualified name. card: name of the card, as the hardware."""
     status = DiagnosticStatus(
         level=bytes([health.level]),
-        name=f"{node}: motion",
+        name=f"{node}: {about}",
         message=health.message,
         hardware_id=card,
         values=[KeyValue(key=key, value=value) for key, value in health.values.items()],

@@ -15,6 +15,8 @@ from .stitcher import SLOWEST
 from .strategy import STRATEGIES
 
 SPEED_SCALE = "speed_scale"
+CLOCK_STEP_NS = 10_000_000
+"""The simulator's /clock comes this far apart: a node that follows it may be as much behind the joint trajectory controller."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ def declare_parameters(node: Node) -> Parameters:
     problem = speed_scale_problem(scale)
     if problem:
         raise ValueError(f"parameter {problem}")
+    clock_step_ns = CLOCK_STEP_NS if node.get_parameter("use_sim_time").value else 0
     return Parameters(
         card=card,
         strategy=strategy,
@@ -73,7 +76,10 @@ def declare_parameters(node: Node) -> Parameters:
         ),
         brake_margin_ns=_ns(
             declare(
-                "brake_margin", BRAKE_MARGIN_NS * 1e-9, "from a stop to the first setpoint that brakes [s]", (0.0, 0.1)
+                "brake_margin",
+                (BRAKE_MARGIN_NS + clock_step_ns) * 1e-9,
+                "from a stop to the first setpoint that brakes [s]; under use_sim_time by default a step of /clock more",
+                (0.0, 0.1),
             )
         ),
         model=declare("model", "", "path of a URDF or MJCF; empty: read from the topic robot_description"),

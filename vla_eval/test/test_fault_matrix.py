@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import rclpy
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import JointState
 
 from vla_eval.fault_curve import Sent, deviation_ns, is_brake, seams, violations
+from vla_eval.fault_heard import Listener
 from vla_eval.fault_matrix import FAULTS, measure
 from vla_eval.fault_relay import restamped, with_stamp_of
 from vla_motion.model import RobotModel
@@ -73,6 +75,9 @@ def test_seams_steps_and_late_messages(card):
     running = message(card, [0.0, 0.2], step_ms=1000)
     same = message(card, [0.0, 0.2], step_ms=1000, arrival_ms=500)
     assert seams([running, same]) == ([], [])
+    ahead = replace(same, times_ns=same.times_ns[1:], q=same.q[1:], v=same.v[1:], a=same.a[1:])
+    assert seams([running, ahead]) == ([], []), "it begins where the one before ends"
+    assert "a step of 0.01 rad" in seams([running, replace(ahead, q=ahead.q + 0.01, times_ns=ahead.times_ns - MS)])[0][0]
     found, late = seams([running, message(card, [0.01, 0.2], step_ms=1000, arrival_ms=500)])
     assert "a step of 0.005 rad" in found[0] and late == []
     k = 450 * MS
@@ -84,6 +89,23 @@ def test_seams_steps_and_late_messages(card):
     assert seams([running, replace(other, arrival_ns=k)]) == ([], [])
     found, late = seams([running, replace(other, arrival_ns=k + 40 * MS)])
     assert found == [] and 20.0 < late[0].ms <= 40.25 and late[0].rad_s > 1e-3
+
+
+def test_a_trajectory_on_its_way_while_the_clock_is_set_is_of_the_clock_of_its_stamp(card):
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node("ears", context=context)
+    try:
+        ears = Listener(node, card, sim_time=True)
+        ears._clocks.extend((k * 10 * MS, (5000 + 10 * k) * MS) for k in range(50))
+        ears._clocks.extend((k * 10 * MS, (2000 + 10 * k) * MS) for k in range(50, 100))
+        empty = {"times_ns": np.zeros(1, np.int64), "positions": None, "velocities": None, "accelerations": None}
+        for at, stamp in ((480, 5479), (510, 5495), (510, 2508), (900, 2899)):
+            ears.heard.trajectories.append((at * MS, {**empty, "stamp_ns": stamp * MS}))
+        assert [sent.arrival_ns // MS for sent in ears.sent()] == [5480, 5510, 2510, 2900]
+    finally:
+        node.destroy_node()
+        rclpy.shutdown(context=context)
 
 
 def test_a_brake_is_known_by_its_end_and_its_first_deviation(card):

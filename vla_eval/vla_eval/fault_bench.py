@@ -8,34 +8,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.serialization import deserialize_message
-from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
-from trajectory_msgs.msg import JointTrajectory
 
 from vla_contract.card import InterfaceCard
-from vla_contract.report import ChunkReport, Phase, Verdict
-from vla_contract.ros.convert import report_from_msg, trajectory_from_msg
-from vla_contract.ros.qos import LATCHED, RELIABLE, SENSOR
-from vla_contract.ros.stamps import stamp_to_ns
+from vla_contract.report import Phase, Verdict
+from vla_contract.ros.qos import LATCHED, RELIABLE
 from vla_contract.status import ControllerState, PolicyState
 from vla_eval.fault_curve import Late, Sent, deviation_ns, is_brake, seams, violations
-from vla_eval.fault_graph import FaultGraph, faulty
+from vla_eval.fault_graph import FaultGraph
+from vla_eval.fault_heard import DEEP, Heard, Listener
 from vla_eval.fault_stream import ChunkStream
 from vla_eval.graph_client import GraphClient, GraphError
 from vla_motion.model import RobotModel
 from vla_msgs.msg import ActionChunk as ChunkMsg
-from vla_msgs.msg import ChunkReport as ReportMsg
-from vla_msgs.msg import ControllerStatus, PolicyStatus
 from vla_sim.scene import robot_mjcf
 
-DEEP = QoSProfile(
-    history=HistoryPolicy.KEEP_LAST, depth=5000, reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.VOLATILE,
-)  # fmt: skip
 REST_S = 0.3
 REST_RANGE = 3e-3  # [rad]
 _MOMENT_NS, _MOVING = 120_000_000, 0.015  # [rad]
@@ -67,25 +55,6 @@ class Row:
         return {**vars(self), "late": [vars(late) for late in self.late], "passed": self.passed}
 
 
-@dataclass
-class Heard:
-    """Since the last fault began; arrivals on the steady clock [ns]."""
-
-    sent: list[Sent] = field(default_factory=list)
-    motion: list[tuple[int, np.ndarray, np.ndarray]] = field(default_factory=list)
-    raw_reports: list[tuple[int, bytes]] = field(default_factory=list)
-    states: list[tuple[int, ControllerState, str]] = field(default_factory=list)
-    policy_states: list[tuple[int, PolicyState]] = field(default_factory=list)
-    _read: list[tuple[int, ChunkReport]] = field(default_factory=list)
-
-    @property
-    def reports(self) -> list[tuple[int, ChunkReport]]:
-        """Of chunks. They are read when they are asked for: a flood brings more than could be read as they come."""
-        for at, data in self.raw_reports[len(self._read) :]:
-            self._read.append((at, report_from_msg(deserialize_message(data, ReportMsg))))
-        return self._read
-
-
 class FaultBench:
     """Binds a running graph and a client of it. sim_time: the graph runs on the simulator's clock, through the relay."""
 
@@ -95,63 +64,29 @@ class FaultBench:
         self.model = RobotModel.from_mjcf(
             robot_mjcf(), joints=list(arm.joints), tool_frame=arm.tool_frame, base_frame=arm.base_frame
         )
-        self.heard = Heard()
-        self._clock: tuple[int, int] | None = None
         self._relay: dict = {}
         self._streams: list[ChunkStream] = []
         node = client.node
+        self._listener = Listener(node, card, sim_time=sim_time)
         self._chunks = node.create_publisher(ChunkMsg, "vla/action_chunk", DEEP)
         self._orders = node.create_publisher(String, "fault/order", RELIABLE)
         self._services = {name: node.create_client(Trigger, f"vla/{name}") for name in ("stop", "resume", "home")}
-        topic = faulty(arm.trajectory_topic) if sim_time else arm.trajectory_topic
-        node.create_subscription(JointTrajectory, topic, self._on_trajectory, DEEP)
-        node.create_subscription(JointState, card.state.topic, self._on_joint_state, SENSOR)
-        node.create_subscription(ReportMsg, "vla/chunk_report", self._on_report, DEEP, raw=True)
-        node.create_subscription(ControllerStatus, "vla/controller_status", self._on_status, RELIABLE)
-        node.create_subscription(PolicyStatus, "vla/policy_status", self._on_policy, RELIABLE)
         node.create_subscription(String, "fault/state", self._on_relay, LATCHED)
-        if sim_time:
-            node.create_subscription(Clock, faulty("/clock"), self._on_clock, SENSOR)
-        self._sim_time = sim_time
 
     # what is heard
 
+    @property
+    def heard(self) -> Heard:
+        """Since the last fault began."""
+        return self._listener.heard
+
+    def sent(self) -> list[Sent]:
+        """The trajectories since then."""
+        return self._listener.sent()
+
     def clock_ns(self) -> int:
         """ROS time of controller and policy [ns]."""
-        if not self._sim_time:
-            return time.time_ns()
-        if self._clock is None:
-            return 0
-        return self._clock[0] + time.monotonic_ns() - self._clock[1]
-
-    def _on_clock(self, message: Clock, info: dict) -> None:
-        # a clock that ran late here would make messages of the controller begin ahead of their arrival
-        waited = time.time_ns() - info["received_timestamp"]
-        self._clock = (stamp_to_ns(message.clock), time.monotonic_ns() - waited)
-
-    def _on_trajectory(self, message: JointTrajectory, info: dict) -> None:
-        # when it came to this process, not when its turn came in it
-        waited = time.time_ns() - info["received_timestamp"]
-        steady, now = time.monotonic_ns() - waited, self.clock_ns() - waited
-        fields = trajectory_from_msg(message)
-        self.heard.sent.append(Sent(
-            fields["stamp_ns"] + fields["times_ns"], fields["positions"], fields["velocities"], fields["accelerations"],
-            now, steady,
-        ))  # fmt: skip
-
-    def _on_joint_state(self, message: JointState) -> None:
-        place = [message.name.index(joint) for joint in self.card.arms[0].joints]
-        q, v = np.array(message.position)[place], np.array(message.velocity)[place]
-        self.heard.motion.append((time.monotonic_ns(), q, v))
-
-    def _on_report(self, data: bytes) -> None:
-        self.heard.raw_reports.append((time.monotonic_ns(), data))
-
-    def _on_status(self, message: ControllerStatus) -> None:
-        self.heard.states.append((time.monotonic_ns(), ControllerState(message.state), message.message))
-
-    def _on_policy(self, message: PolicyStatus) -> None:
-        self.heard.policy_states.append((time.monotonic_ns(), PolicyState(message.state)))
+        return self._listener.clock_ns()
 
     def _on_relay(self, message: String) -> None:
         self._relay = json.loads(message.data)
@@ -227,7 +162,7 @@ class FaultBench:
         if self.heard.states and self.heard.states[-1][1] is ControllerState.STOPPED:
             self.call("resume")
         self.wait_state(ControllerState.IDLE)
-        self.heard = Heard()
+        self._listener.forget()
         self.wait(lambda: bool(self.heard.motion and self.heard.states), "joint states and status")
 
     def wait_rest(self, timeout: float = 6.0) -> bool:
@@ -250,7 +185,7 @@ class FaultBench:
 
     def brake_after(self, at_steady_ns: int) -> tuple[Sent, Sent] | None:
         """The first message since then that brings the arm to rest sooner, behind the one that it replaced."""
-        sent = self.heard.sent
+        sent = self.sent()
         for before, after in zip(sent, sent[1:]):
             if after.arrival_steady_ns >= at_steady_ns and is_brake(before, after):
                 return before, after
@@ -277,10 +212,6 @@ class FaultBench:
             return None
         return (max(stamps) - self.clock_ns() + time.monotonic_ns() - at_steady_ns) * 1e-6
 
-    def verdicts(self, at_steady_ns: int) -> set[Verdict]:
-        """Of the reports since then."""
-        return {r.verdict for at, r in self.heard.reports if at >= at_steady_ns}
-
     def judge(
         self, fault: str, at_steady_ns: int, *, state: ControllerState | None = None, verdict: Verdict | None = None,
         policy: PolicyState | None = None, braking_ms: float | None = None, allowed_ms: float | None = None,
@@ -302,7 +233,7 @@ class FaultBench:
         names = []
         for wanted, seen, kind in (
             (state, {s for at, s, _ in heard.states if at >= at_steady_ns}, "controller"),
-            (verdict, self.verdicts(at_steady_ns), "chunks"),
+            (verdict, self.heard.verdicts(at_steady_ns), "chunks"),
             (policy, {s for at, s in heard.policy_states if at >= at_steady_ns}, "policy"),
         ):
             if wanted is None:
@@ -327,7 +258,7 @@ class FaultBench:
     def _limits(self, row: Row) -> list[str]:
         """Of what was commanded, and of where the arm came to rest."""
         parts: list[list[Sent]] = [[]]
-        for sent in self.heard.sent:  # where the clock was set back, another curve begins
+        for sent in self.sent():  # where the clock was set back, another curve begins
             if parts[-1] and sent.arrival_ns < parts[-1][-1].arrival_ns:
                 parts.append([])
             parts[-1].append(sent)

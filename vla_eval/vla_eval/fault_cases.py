@@ -19,6 +19,8 @@ from vla_eval.graph_client import GraphError
 TICK_MS = 60.0
 """From the age at which an input counts as stale to the first braking setpoint, at most: looking, planning, splicing [ms]."""
 
+_SET_BACK_NS = 3_000_000_000
+_SET_BACK_WAIT_S = 30.0
 _AHEAD_NS = 700_000_000
 """What is left of the trajectory under way when a process is killed, at least."""
 
@@ -103,13 +105,16 @@ def replayed_run(bench: FaultBench) -> Row:
 def flood(bench: FaultBench, rate: float = 500.0, seconds: float = 2.0) -> Row:
     """Chunks come fifty times as fast as a policy makes them; each is reported, none twice."""
     bench.begin()
-    stream = bench.moving_stream()
+    stream = bench.new_stream()
+    stream.prepare()
+    stream.start()
+    bench.wait_moving()
     stream.stop()
     first = stream.sequence
     at = time.monotonic_ns()
     due = time.monotonic()
     for _ in range(int(rate * seconds)):
-        stream.send()
+        stream.send_prepared()
         due += 1.0 / rate
         time.sleep(max(0.0, due - time.monotonic()))
     took = (time.monotonic_ns() - at) * 1e-9
@@ -207,8 +212,10 @@ def _until_desync(bench: FaultBench, stream, at: int) -> list[str]:
 def clock_set_back(bench: FaultBench) -> Row:
     """The clock of controller and sensors jumps back by three seconds while chunks go on."""
     bench.begin()
+    # ROS time does not go below zero
+    bench.wait(lambda: bench.clock_ns() > _SET_BACK_NS + 1_000_000_000, "simulated time to be set back from", _SET_BACK_WAIT_S)
     stream = bench.moving_stream()
-    at = bench.order(offset_ns=-3_000_000_000)
+    at = bench.order(offset_ns=-_SET_BACK_NS)
     stream.stop()
     after = bench.new_stream()
     after.start()
@@ -238,7 +245,7 @@ def _run_until_moving(bench: FaultBench, seed: int):
         raise GraphError("vla/run_task refused the instruction")
     bench.wait_moving()
     bench.wait(
-        lambda: bench.is_moving() and bench.heard.sent[-1].end_ns > bench.clock_ns() + _AHEAD_NS, "a trajectory under way"
+        lambda: bench.is_moving() and bench.sent()[-1].end_ns > bench.clock_ns() + _AHEAD_NS, "a trajectory under way"
     )
     return handle
 
@@ -307,7 +314,7 @@ def controller_killed(bench: FaultBench) -> Row:
     pid = bench.graph.pid("controller")
     at = bench.graph.kill("controller")
     problems = []
-    last = bench.heard.sent[-1]
+    last = bench.sent()[-1]
     begun = time.monotonic()
     row = bench.judge("controller killed", at, problems=problems)
     row.allowed_ms = _open_loop_ms(bench)
@@ -341,6 +348,6 @@ def policy_of_another_card(bench: FaultBench) -> Row:
     problems = [] if result.error_code == RunError.CHUNKS_REFUSED else [f"run_task: {result.error_code} {result.message}"]
     row = bench.judge("wrong card: policy node", at, verdict=Verdict.CARD_MISMATCH, problems=problems)
     row.named += ", result CHUNKS_REFUSED"
-    if bench.heard.sent:
+    if bench.sent():
         row.problems.append("the arm was moved")
     return row

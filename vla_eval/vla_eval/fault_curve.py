@@ -92,13 +92,16 @@ class Late:
 def seams(sent: Sequence[Sent]) -> tuple[list[str], list[Late]]:
     """Passages from a running message to the next, which comes in force when it arrives: steps, and late arrivals.
 
+    One that begins later than it arrives is judged where it begins: until then a trajectory controller leads from its
+    command to the first point, and how far ahead that is, is seen here only as well as this process knows the graph's clock.
     Two that were one curve until a moment before are the work of a planner that delivered late, as on a busy machine.
     """
     found, late = [], []
     for index, (before, after) in enumerate(zip(sent, sent[1:]), start=1):
-        if before.end_ns <= after.arrival_ns:
+        rules_ns = max(after.arrival_ns, int(after.times_ns[0]))
+        if before.end_ns <= rules_ns:
             continue
-        now = np.array([after.arrival_ns])
+        now = np.array([rules_ns])
         position, velocity = (float(x.max()) for x in np.abs(before.sample(now) - after.sample(now))[:2])
         if position <= _STEP_RAD and velocity <= _STEP_RAD_S:
             continue

@@ -13,10 +13,12 @@ from vla_contract.action_space import ActionSpace
 from vla_contract.card import InterfaceCard
 from vla_contract.chunk import ActionChunk
 from vla_contract.ros.convert import chunk_to_msg
+from vla_contract.ros.stamps import ns_to_stamp
 
 AMPLITUDE = 0.12  # [m]
 PERIOD = 2.4  # [s] of one swing out and back: 0.31 m/s at most
 _AGE_NS = 30_000_000
+_PHASES = 120
 
 
 def swing(t: np.ndarray) -> np.ndarray:
@@ -47,28 +49,46 @@ class ChunkStream:
         self.sequence = 0
         self.sent: list[ActionChunk] = []
         self._start_ns = clock_ns()
+        self._prepared: list = []
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
     def chunk(self) -> ActionChunk:
         """The next one, of an observation made a moment ago."""
-        card, stamp = self._card, self._clock_ns() - _AGE_NS
-        period = card.action.step_period
-        since = (stamp - self._start_ns) * 1e-9
+        stamp = self._clock_ns() - _AGE_NS
+        chunk = self._of(stamp, (stamp - self._start_ns) * 1e-9)
+        self.sequence += 1
+        return chunk if self.alter is None else self.alter(chunk)
+
+    def _of(self, stamp: int, since: float) -> ActionChunk:
+        """since: where the swing is at that stamp, in time since its start [s]."""
+        card, period = self._card, self._card.action.step_period
         actions = np.zeros((card.action.horizon, card.action_dim))
         out = swing(since + period * np.arange(card.action.horizon + 1))
         arm = card.arms[0]
         actions[:, card.action.names.index(f"{arm.name}.y")] = self._side * np.diff(out)
         if arm.gripper:
             actions[:, card.gripper_column(arm.name)] = arm.gripper.open_value
-        chunk = ActionChunk(
+        return ActionChunk(
             stamp_ns=stamp, frame_id=arm.base_frame, image_stamps_ns=(stamp,) * len(card.cameras), state_stamp_ns=stamp,
             run_id=self.run_id, sequence=self.sequence, card_hash=card.card_hash, action_space=card.action_space,
             names=tuple(card.action.names), actions=actions, step_period_ns=card.step_period_ns,
             valid_for_ns=card.max_open_loop_ns,
         )  # fmt: skip
+
+    def prepare(self) -> None:
+        """Makes the messages of a whole swing, for `send_prepared`."""
+        self._prepared = [chunk_to_msg(self._of(0, PERIOD * k / _PHASES)) for k in range(_PHASES)]
+
+    def send_prepared(self) -> None:
+        """One chunk, now, from those made before: a flood must not wait for its sender."""
+        stamp = self._clock_ns() - _AGE_NS
+        message = self._prepared[int((stamp - self._start_ns) * 1e-9 / PERIOD * _PHASES) % _PHASES]
+        message.header.stamp = message.state_stamp = ns_to_stamp(stamp)
+        message.image_stamps = [message.state_stamp] * len(message.image_stamps)
+        message.sequence = self.sequence
         self.sequence += 1
-        return chunk if self.alter is None else self.alter(chunk)
+        self._publish(message)
 
     def send(self) -> None:
         """One chunk, now."""

@@ -131,7 +131,8 @@ class Part:
     """The path that rules from start_ns on. before, after (3, J): the states of the old and this path at that instant.
 
     anchored: it begins anew where the arm stands, not where it was commanded. late_ns: how long after its stamp a
-    message of the splice rule came, 0 where it was in time. instead: it takes the place of an anchored one that never began.
+    message of the splice rule came, 0 where it was in time. instead: it takes the place of an anchored one that never began;
+    one that begins at the very anchor is anchored, too.
     """
 
     start_ns: int
@@ -197,6 +198,9 @@ class Executed:
         path = path_of(message, base, chunk, come_from)
         part = Part(start, path, before, path.at(start), late)
         while self.parts[-1].start_ns >= start and len(self.parts) > 1:
-            part.instead |= self.parts.pop().anchored
+            gone = self.parts.pop()
+            part.instead |= gone.anchored
+            # replaced in the cycle in which it would have begun: the anchor is handed on with the position
+            part.anchored |= gone.anchored and gone.start_ns == start and bool(np.array_equal(gone.after[0], part.after[0]))
         self.parts.append(part)
         return part

@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--reference", type=Path,
         help="a bag of a good run, or a folder of demonstrations: what the cameras should show (colours, exchanged cameras)",
     )  # fmt: skip
-    check.add_argument("--namespace", help="namespace of the robot (default: the bag's own, or none)")
-    check.add_argument("--seconds", type=float, help="how long to listen (default: 5), or how much of the bag (default: 60)")
+    check.add_argument("--namespace", help="namespace of the robot, in the reference, too (default: the bag's own, or none)")
+    check.add_argument("--seconds", type=float, help="how long to listen (default: 5), or of the bag (default: 60; inf: all)")
     check.add_argument("--json", type=Path, help="write the findings to this file")
     init = actions.add_parser("init", help="draft a card; what a person must fill in is marked and listed")
     source = init.add_mutually_exclusive_group(required=True)
@@ -109,5 +109,5 @@ def check(args: argparse.Namespace) -> int:
     print(as_text(result))
     if args.json is not None:
         args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(result.as_dict(), indent=2) + "\n")
+        args.json.write_text(json.dumps({**result.as_dict(), "asked": source.asked(str(args.file))}, indent=2) + "\n")
     return FOUND_ERRORS if result.errors else 0

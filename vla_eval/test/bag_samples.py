@@ -6,6 +6,9 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from mcap.writer import CompressionType, Writer
 from rclpy.serialization import serialize_message
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
+from rosbags.rosbag2 import Writer as ForeignWriter
+from rosbags.typesys import Stores, get_typestore
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_msgs.msg import String
@@ -61,6 +64,21 @@ def samples() -> dict[str, object]:
 def type_of(message: object) -> str:
     """ "package/msg/Name" of a message."""
     return f"{type(message).__module__.partition('.')[0]}/msg/{type(message).__name__}"
+
+
+def foreign_bag(path: Path, kind: str) -> Path:
+    """A bag of another recorder, five texts on one topic; kind: "sqlite3", or MCAP compressed by "message" or "file"."""
+    types = get_typestore(Stores.ROS2_JAZZY)
+    kind_of = types.types["std_msgs/msg/String"]
+    writer = ForeignWriter(path, version=9, storage_plugin=StoragePlugin.SQLITE3 if kind == "sqlite3" else StoragePlugin.MCAP)
+    if kind != "sqlite3":
+        writer.set_compression(CompressionMode[kind.upper()], CompressionFormat.ZSTD)
+    writer.set_custom_data("card_name", "theirs")
+    with writer:
+        connection = writer.add_connection("/robot/text", "std_msgs/msg/String", typestore=types)
+        for k in range(5):
+            writer.write(connection, START_NS + k, types.serialize_cdr(kind_of(f"t{k}"), "std_msgs/msg/String"))
+    return path
 
 
 def plain_mcap(

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import numpy as np
 from eval_paths import CARD
 
 from vla_contract.card import load_card, parse_card
 from vla_eval.cell import Cell
+from vla_eval.preflight.events import CommandEvent, Event, HashEvent, ImageEvent, JointEvent
 from vla_eval.preflight.faults import Fault, plant
 from vla_eval.preflight.known import Known, known_of_checkpoint, read_metadata
 from vla_eval.preflight.preflight import Preflight, preflight
 from vla_eval.preflight.sampler import Sampler
 from vla_eval.preflight.simulated import Recording, events, record
+from vla_eval.preflight.topics import CHUNK, CHUNK_TOPIC, IMAGE, INFO, INFO_TOPIC, JOINTS, TRAJECTORY
 
 CHECKPOINT = CARD.parents[2] / "vla_policy_node" / "checkpoints" / "panda_tabletop.safetensors"
 SECONDS = {"pick": 3.2}  # with the grasp, and so with commands to the gripper
 SHORT = 2.4
 REFERENCE_SEEDS = (900, 901, 902, 903)
 CLEAN_SEEDS = tuple(range(10))
+MS = 1_000_000
+START = 5_000_000_000
+SIDE = 64
+"""Of the pictures of ``made_up`` [px]."""
 TASKS = ("pick", "place_in_bowl", "cup_on_coaster", "stack")
 
 
@@ -33,6 +40,35 @@ def sample_of(card, stream, source="a run"):
     for event in stream:
         sampler.add(event)
     return sampler.finish()
+
+
+def made_up(card, seconds=2.0, cameras=("front", "wrist")):
+    """A run in which joint 1 swings and follows its command."""
+    rng = np.random.default_rng(0)
+    names = (*card.arms[0].joints, card.arms[0].gripper.joint)
+
+    def pose(at):
+        q = np.array([*card.arms[0].home, 0.04])
+        q[0] += 0.3 * np.sin(at / 1e9)
+        return q
+
+    made: list[Event] = [HashEvent(INFO_TOPIC, INFO, START, START, {"card_hash": card.card_hash})]
+    for k in range(int(seconds * 100)):
+        at = START + k * 10 * MS
+        made.append(JointEvent(card.state.topic, JOINTS, at + MS, at, names, {"position": pose(at)}))
+    for k in range(int(seconds * 10)):
+        at = START + k * 100 * MS
+        made.append(HashEvent(CHUNK_TOPIC, CHUNK, at + 60 * MS, at, {"card_hash": card.card_hash}, 16))
+        times = at + np.arange(1, 9) * 20 * MS
+        positions = np.stack([pose(time)[:7] for time in times])
+        topic = card.arms[0].trajectory_topic
+        made.append(CommandEvent(topic, TRAJECTORY, at, at, tuple(card.arms[0].joints), times, positions))
+    for k in range(int(seconds * 30)):
+        for name in cameras:
+            pixels = rng.integers(0, 255, (SIDE, SIDE, 3), dtype=np.uint8)
+            at = START + k * 1_000 * MS // 30
+            made.append(ImageEvent(card.camera(name).topic, IMAGE, at + 5 * MS, at, "rgb8", SIDE, SIDE, pixels))
+    return sorted(made, key=lambda event: event.receive_ns)
 
 
 class Runs:

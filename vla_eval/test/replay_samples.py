@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 
 from vla_contract.card import InterfaceCard
@@ -66,14 +67,17 @@ class LiveCell:
 
     def __init__(
         self, card: InterfaceCard, model: RobotModel, draft: BagDraft, *,
-        recorded_ns=lambda now: now, lost=(), state_age=3, shadow=None,
+        recorded_ns=lambda now: now, lost=(), state_age=3, shadow=None, start=START, tail=200, namespace="", clock=False,
     ):  # fmt: skip
         self.card, self.model, self.draft, self.recorded_ns = card, model, draft, recorded_ns
-        self.shadow = shadow
+        self.shadow, self.start, self.namespace = shadow, start, namespace
+        self.tail = tail
+        """So many steps of 5 ms are recorded after the run."""
+        self.with_clock = clock
         self.state_age_ns = state_age * MS
         self.lost = set(lost)
         """(topic, number) of messages that the recorder misses."""
-        self.now, self.numbers, self.run = START, {}, LiveRun()
+        self.now, self.numbers, self.run = start, {}, LiveRun()
         self.assembler = ObservationAssembler(card)
         self.controller = ChunkController(card, model)
         self.joints = [*card.arms[0].joints, card.arms[0].gripper.joint]
@@ -111,24 +115,26 @@ class LiveCell:
         finally:
             session_module.POLL_S = before
         assert not record.message or "time limit" in record.message, record.message
-        for _ in range(200):
+        for _ in range(self.tail):
             self.clock()
         return self.run
 
     def record(self, topic: str, message) -> None:
         number = self.numbers[topic] = self.numbers.get(topic, -1) + 1
         if (topic, number) not in self.lost:
-            self.draft.write(f"/{topic}", self.recorded_ns(self.now), message)
+            self.draft.write(f"{self.namespace}/{topic}", self.recorded_ns(self.now), message)
 
     def clock(self) -> int:
         if self.held:
             self.held = False
             return self.now
         self.now += 5 * MS
-        if (self.now - START) % (10 * MS) == 0:
+        if self.with_clock:
+            self.draft.write("/clock", self.recorded_ns(self.now), Clock(clock=ns_to_stamp(self.now)))
+        if (self.now - self.start) % (10 * MS) == 0:
             self.tell_state()
         for i, camera in enumerate(self.card.cameras):
-            due = START + self.frames[camera.name] * 33 * MS + i * 4 * MS
+            due = self.start + self.frames[camera.name] * 33 * MS + i * 4 * MS
             if due <= self.now - 12 * MS:  # an image arrives 12 ms after it was taken
                 self.frames[camera.name] += 1
                 pixels = np.random.default_rng(due // MS + i).integers(0, 256, (camera.height, camera.width, 3), np.uint8)
@@ -137,7 +143,7 @@ class LiveCell:
                 self.record(camera.topic, message)
         while self.arriving and self.arriving[0][0] <= self.now:
             self.take(self.controller.on_chunk(self.arriving.pop(0)[1], self.now))
-        if (self.now - START) % (10 * MS) == 0:
+        if (self.now - self.start) % (10 * MS) == 0:
             self.take(self.controller.tick(self.now))
         return self.now
 

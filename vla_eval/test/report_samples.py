@@ -91,7 +91,8 @@ def ledger(card: InterfaceCard) -> dict:
     for k in range(700):
         for camera in card.cameras:
             builder.on_image(camera.name, T0 + k * 1000 * MS // 30, T0 + k * 1000 * MS // 30 + MS)
-    return builder.ledger(source="bag").as_dict()
+    asked = {"bag": "bag", "live": False, "once": False, "card": None, "namespace": None, "replan_steps": 4}
+    return {**builder.ledger(source="bag").as_dict(), "asked": asked}
 
 
 def evaluation(card_path: Path, *, shift: int = 0) -> dict:
@@ -123,24 +124,31 @@ def preflight(card: InterfaceCard) -> dict:
     """Content of preflight.json, with a finding of each severity."""
     from vla_eval.preflight.finding import error, warning
     from vla_eval.preflight.preflight import Preflight
+    from vla_eval.preflight.source import Source
 
     found = (
         error("cameras[1].rate", "rate", "11.9 images a second", "30 images a second", "look at the camera's driver"),
         warning("state.fields[3]", "z-score", "mean is 4.1 standard deviations off", "below 3", "compare units and joint order"),
     )  # fmt: skip
-    return Preflight(card, "bag", 19.1, found, ("exchanged colours and exchanged cameras: no reference (--reference)",)).as_dict()
+    unchecked = ("exchanged colours and exchanged cameras: no reference (--reference)",)
+    asked = Source(bag=Path("bag")).asked("panda_tabletop")
+    return {**Preflight(card, "bag", 19.1, found, unchecked).as_dict(), "asked": asked}
 
 
 def replay(card: InterfaceCard) -> dict:
-    """Content of replay.json, with one policy."""
+    """Content of replay.json, with two policies and a shadow."""
     from vla_eval.replay.compare import Comparison
     from vla_eval.replay.divergence import columns_of
 
-    rng, comparison = np.random.default_rng(11), Comparison(card)
-    columns = columns_of(make_chunk(card, 0))
-    for _ in range(20):
-        first = rng.normal(0, 0.01, (16, card.action_dim))
-        comparison.add_rows(first, first + rng.normal(0, 0.002, first.shape), columns)
+    rng, columns = np.random.default_rng(11), columns_of(make_chunk(card, 0))
+
+    def compared(chunks: int, spread: float) -> dict:
+        comparison = Comparison(card)
+        for _ in range(chunks):
+            first = rng.normal(0, 0.01, (16, card.action_dim))
+            comparison.add_rows(first, first + rng.normal(0, spread, first.shape), columns)
+        return comparison.as_dict()
+
     controller = {
         "arm": "follows its commands", "chunks": 20, "accepted": 20, "brakes": 0, "refused": {}, "steps_executed": 80,
         "steps_clamped": 4, "steps_skipped": 0, "clamped_share": 0.05, "clamped_by": {"velocity": 4}, "violations": 0,
@@ -151,10 +159,15 @@ def replay(card: InterfaceCard) -> dict:
         "bag": "bag", "truncated": False, "card": card.name, "card_hash": card.card_hash, "seconds": 19.1, "wall_seconds": 4.2,
         "realtime_factor": 4.55, "observations": {"chunks": 20, "rebuilt": 19, "absent": {"wrist": 1}, "state_equal": 19},
         "recorded": {"jumps": {}, "controller": controller, "controller_agreement": {"chunks": 20, "equal": 20}},
-        "policies": {"native": {"policy": "native", "checkpoint": "native_flow.safetensors", "checkpoint_hash": "9f" * 32,
-                                "against_recorded": comparison.as_dict(), "latency_ms": {"count": 20, "p50": 24.0, "p99": 31.5},
-                                "failed": {}, "controller": controller}},
+        "policies": {
+            name: {"policy": policy, "checkpoint": f"{policy}.safetensors", "checkpoint_hash": digits * 32,
+                   "against_recorded": compared(20, spread), "latency_ms": {"count": 20, "p50": 24.0, "p99": 31.5},
+                   "failed": {}, "controller": controller}
+            for name, policy, digits, spread in (("policy", "native_flow", "9f", 0.002), ("other", "native_mlp", "3c", 0.004))
+        },
+        "between": compared(19, 0.005), "shadow": compared(17, 0.007),
         "faults": None, "scores": {"violations": 0, "clamped": 0.05, "error": 0.0016, "jerk": None},
+        "faults_asked": [], "gates": {}, "model": "the simulator's robot", "seed": 0, "threads": 2, "namespace": None,
     }  # fmt: skip
 
 

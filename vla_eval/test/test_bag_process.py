@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import rclpy
+from eval_paths import CARD
 from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -97,6 +98,14 @@ def test_ctrl_c_ends_a_bag_with_every_topic_whatever_its_quality_of_service(tmp_
     process = _vla("--out", str(bag), domain=domain)
     output = process.communicate(timeout=30)[0]
     assert process.returncode == 2 and output.count("\n") == 1 and "never overwritten" in output, output
+
+
+def test_the_node_refuses_a_topic_that_ros_does_not_allow(tmp_path):
+    words = ["-p", f"card:={CARD}", "-p", "topics:=['front image']", "-p", f"out:={tmp_path / 'bag'}"]
+    command = [sys.executable, "-m", "vla_eval.bags.recorder_node", "--ros-args", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "recorder: error: topic 'front image': invalid topic name" in done.stderr and not (tmp_path / "bag").exists()
 
 
 @pytest.mark.parametrize("name", ["sim", "real"])

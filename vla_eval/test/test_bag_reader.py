@@ -1,11 +1,13 @@
 """Bags read again: order, selection, files cut short, files of others."""
 
 import random
+import shutil
 import tracemalloc
 from pathlib import Path
 
 import pytest
-from bag_samples import MS, START_NS, plain_mcap, samples, type_of
+from bag_samples import MS, START_NS, foreign_bag, plain_mcap, samples, type_of
+from mcap.reader import make_reader
 from mcap.writer import CompressionType
 
 from vla_eval.bags.bag_folder import BagFolder
@@ -130,3 +132,94 @@ def test_what_is_no_bag_is_named(tmp_path):
     (tmp_path / "empty.mcap").write_bytes(b"")
     with Bag(tmp_path / "empty.mcap") as bag:
         assert bag.truncated and not bag.topics and list(bag.entries()) == []
+
+
+def _damaged_in_turn(path: Path, whole: bytes, count: int, seed: int):
+    """Writes the file with one byte changed, so many times; yields where."""
+    rng = random.Random(seed)
+    for _ in range(count):
+        data, at = bytearray(whole), rng.randrange(len(whole))
+        data[at] ^= rng.randrange(1, 256)
+        path.write_bytes(data)
+        yield at
+
+
+@pytest.mark.parametrize("compression", [CompressionType.NONE, CompressionType.LZ4, CompressionType.ZSTD])
+@pytest.mark.parametrize(("chunked", "end"), [(True, True), (True, False), (False, True)])
+def test_any_damaged_byte_leaves_a_bag_that_can_be_read_or_is_named(tmp_path, compression, chunked, end):
+    path = tmp_path / "a.mcap"
+    written = plain_mcap(path, count=3, chunked=chunked, compression=compression, end=end)
+    known = {(stamp, data) for _, stamp, data in written}
+    outcomes = {"read": 0, "refused": 0}
+    for at in _damaged_in_turn(path, path.read_bytes(), 150, seed=5):
+        try:
+            with Bag(path) as bag:
+                seen = _seen(bag)
+                one = _seen(bag, topics=["/clock"])
+        except BagError as error:
+            outcomes["refused"] += 1
+            assert str(error).startswith(f"{path}: ") and "\n" not in str(error), at
+            continue
+        outcomes["read"] += 1
+        if chunked:  # a chunk has a checksum, messages outside one have none
+            assert {(stamp, data) for _, stamp, data in seen} <= known, at
+            assert [stamp for _, stamp, _ in seen] == sorted(stamp for _, stamp, _ in seen), at
+            assert {(stamp, data) for _, stamp, data in one} <= known, at
+    assert outcomes["read"] > 5 and (outcomes["refused"] > 5 or not chunked), outcomes
+
+
+@pytest.mark.parametrize("kind", ["sqlite3", "message", "file"])
+def test_any_damaged_byte_of_anothers_bag_is_told_too(tmp_path, kind):
+    folder = foreign_bag(tmp_path / "bag", kind)
+    file = next(f for f in folder.iterdir() if f.name != "metadata.yaml")
+    for name, count in ((file, 80), (folder / "metadata.yaml", 40)):
+        whole = name.read_bytes()
+        for at in _damaged_in_turn(name, whole, count, seed=6):
+            try:
+                with Bag(folder) as bag:
+                    for entry in bag.entries():
+                        assert isinstance(entry.data, bytes) and entry.topic in bag.topics, at
+            except BagError as error:
+                assert str(error).startswith(str(folder)), at
+        name.write_bytes(whole)
+    with Bag(folder) as bag:
+        assert len(list(bag.entries())) == 5
+
+
+def test_a_foreign_bag_of_nonsense_is_named(tmp_path):
+    (tmp_path / "a.db3").write_bytes(b"SQLite format 3\0" + bytes(200))
+    with pytest.raises(BagError, match="a.db3: "):
+        Bag(tmp_path / "a.db3")
+    folder = foreign_bag(tmp_path / "bag", "file")
+    file = next(f for f in folder.iterdir() if f.name != "metadata.yaml")
+    file.write_bytes(file.read_bytes()[:40])
+    with pytest.raises(BagError, match="bag: damaged"):
+        Bag(folder)
+
+
+def test_what_damaged_lengths_say_is_not_believed(tmp_path):
+    path = tmp_path / "a.mcap"
+    plain_mcap(path)
+    whole = path.read_bytes()
+    with open(path, "rb") as file:
+        head = make_reader(file).get_summary().chunk_indexes[0].chunk_start_offset + 9
+    of_size, of_name, of_start = head + 23, head + 31, head + 7
+    for at, words in ((of_size, "would have"), (of_name, "name of a chunk's compression"), (of_start, "time is outside")):
+        path.write_bytes(whole[:at] + b"\x7f" + whole[at + 1 :])
+        with pytest.raises(BagError, match=f"a.mcap: .*{words}"):
+            with Bag(path) as bag:
+                list(bag.entries())
+
+
+def test_metadata_of_another_form_is_told(tmp_path):
+    folder = foreign_bag(tmp_path / "bag", "sqlite3")
+    text = (folder / "metadata.yaml").read_text()
+    for old, new, words in (
+        ("relative_file_paths:", "relative_file_paths: 3\n  other:", "relative_file_paths is not a list"),
+        ("custom_data:", "custom_data: [1]\n  other:", "custom_data is not a mapping"),
+    ):
+        assert old in text
+        (folder / "metadata.yaml").write_text(text.replace(old, new))
+        with pytest.raises(BagError, match=f"metadata.yaml: {words}"):
+            Bag(folder)
+    shutil.rmtree(folder)

@@ -8,21 +8,18 @@ from pathlib import Path
 
 import pytest
 import yaml
-from bag_samples import MS, START_NS, samples, type_of
+from bag_samples import MS, START_NS, foreign_bag, samples, type_of
 from eval_paths import CARD
 from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
 from rclpy.serialization import serialize_message
 from rosbags.highlevel import AnyReader
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
 
 from vla_eval.bags.bag_folder import BagFolder, open_raw
 from vla_eval.bags.definitions import DefinitionError, Definitions, difference
 from vla_eval.bags.identity import Identity
 from vla_eval.bags.offered_qos import Offered, Wanted, fitting
 from vla_eval.bags.reader import Bag, BagError
-from vla_eval.bags.recorded_topics import absolute, default_topics
 from vla_eval.bags.recording import Recording, RecordingLimits
 from vla_msgs.msg import PolicyInfo
 
@@ -255,17 +252,7 @@ def test_another_version_of_a_message_is_refused(tmp_path):
 
 @pytest.mark.parametrize("kind", ["sqlite3", "message", "file"])
 def test_bags_of_others_are_read_the_same(tmp_path, kind):
-    types = get_typestore(Stores.ROS2_JAZZY)
-    String = types.types["std_msgs/msg/String"]
-    plugin = StoragePlugin.SQLITE3 if kind == "sqlite3" else StoragePlugin.MCAP
-    writer = Writer(tmp_path / "bag", version=9, storage_plugin=plugin)
-    if kind != "sqlite3":
-        writer.set_compression(CompressionMode[kind.upper()], CompressionFormat.ZSTD)
-    writer.set_custom_data("card_name", "theirs")
-    with writer:
-        connection = writer.add_connection("/robot/text", "std_msgs/msg/String", typestore=types)
-        for k in range(5):
-            writer.write(connection, START_NS + k, types.serialize_cdr(String(f"t{k}"), "std_msgs/msg/String"))
+    foreign_bag(tmp_path / "bag", kind)
     with Bag(tmp_path / "bag") as bag:
         assert [message.data for _, message in bag.messages(start_ns=START_NS + 1, end_ns=START_NS + 3)] == ["t1", "t2", "t3"]
         assert (bag.start_ns, bag.end_ns, bag.topics["/robot/text"].count) == (START_NS, START_NS + 4, 5)
@@ -277,13 +264,6 @@ def test_a_subscription_asks_for_no_more_than_all_publishers_offer():
     assert fitting([latched, latched]) == Wanted(True, True)
     assert fitting([latched, reliable]) == Wanted(True, False)
     assert fitting([latched, *OFFERED]) == Wanted(False, False)
-
-
-def test_default_topics_are_the_card_and_the_suite(card):
-    names = {absolute(name, "/cell") for name in default_topics(card)}
-    assert {"/cell/front/image_raw", "/cell/front/camera_info", "/cell/joint_states", "/cell/vla/action_chunk"} <= names
-    assert {"/cell/panda_hand_controller/joint_trajectory", "/clock", "/rosout"} <= names
-    assert absolute("joint_states", "") == absolute("joint_states", "/") == "/joint_states"
 
 
 def test_the_graphs_word_on_card_and_checkpoint_counts(card):

@@ -180,6 +180,14 @@ def test_vla_label_sets_and_lists(folder, capsys):
     assert said[0].stamp_ns > 10**18
 
 
+@pytest.mark.parametrize("instruction", ["pick the [red] block", "stop [/x]", "[bold]now[/bold]", "a [link=x] \\"])
+def test_an_instruction_is_listed_as_it_was_said(tmp_path, capsys, monkeypatch, instruction):
+    monkeypatch.setenv("COLUMNS", "200")
+    write_rows(tmp_path / "episodes.jsonl", [replace(EPISODES[0], instruction=instruction)])
+    assert cli.main(["label", str(tmp_path), "--list"]) == 0
+    assert instruction in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "error"),
     [

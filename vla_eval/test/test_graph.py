@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from graph_samples import wait_ready
 from trajectory_msgs.msg import JointTrajectory
 
 from vla_contract.report import Phase, Verdict
@@ -32,15 +33,7 @@ def graph(tmp_path_factory):
 @pytest.fixture(scope="module")
 def client(graph):
     with GraphClient("graph_test") as client:
-        for _ in range(120):
-            graph.check_alive()
-            try:
-                client.wait_ready(timeout=1.0)
-                break
-            except GraphError:
-                continue
-        else:
-            pytest.fail(f"the graph did not get ready:\n{graph.tail(40)}")
+        wait_ready(graph, client)
         yield client
 
 

@@ -100,6 +100,8 @@ def test_a_bag_without_a_card_says_what_is_not_expected(tmp_path, card):
         (["ledger", "x.mcap", "--live"], "give either a bag, or --live"),
         (["ledger", "x.mcap", "--once"], "--once goes with --live"),
         (["ledger", "/nowhere/x.mcap"], "/nowhere/x.mcap: no such bag"),
+        (["ledger", "/nowhere/x.mcap", "--picture", "p.txt"], "p.txt: a picture's name ends in .png or .svg"),
+        (["ledger", "--live", "--picture", "p"], "p: a picture's name ends in .png or .svg"),
     ],
 )
 def test_mistakes_are_one_line(words, told, capsys):
@@ -110,9 +112,25 @@ def test_mistakes_are_one_line(words, told, capsys):
 
 def test_nothing_to_draw_is_said(tmp_path, ledger):
     content = ledger.as_dict()
+    draw(content, tmp_path / "p.SVG")
+    assert b"<svg" in (tmp_path / "p.SVG").read_bytes()
+    with pytest.raises(LedgerError, match="p.pdf: a picture's name ends in .png or .svg"):
+        draw(content, tmp_path / "p.pdf")
     content["overall"]["identity"]["rows"] = 0
     with pytest.raises(LedgerError, match="nothing to draw"):
         draw(content, tmp_path / "none.png")
+
+
+def test_names_are_shown_as_they_are(ledger):
+    content = json.loads(json.dumps(ledger.as_dict()))
+    content["cadence"]["[/x]"] = {**content["cadence"]["front"], "repeated": 3}
+    content["overall"]["ages"]["[red]"] = content["overall"]["ages"]["front"]
+    content["notes"].append("a note [/y]")
+    console = Console(width=140, record=True, file=open("/dev/null", "w"))
+    console.print(render(content))
+    text = console.export_text()
+    for words in ("[/x]: stamps stand still, 3 times", "age of [red] at inference", "note: a note [/y]"):
+        assert words in text
 
 
 def test_a_ledger_of_nothing_can_be_shown(card):

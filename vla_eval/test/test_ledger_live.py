@@ -1,5 +1,6 @@
 """The live view, against a publisher in a ROS domain of its own."""
 
+import json
 import os
 import signal
 import subprocess
@@ -103,7 +104,9 @@ def test_ctrl_c_ends_the_view_quietly(cell, domain, tmp_path):
         process.send_signal(signal.SIGINT)
         text, errors = process.communicate(timeout=20)
     assert process.returncode == 0 and errors == ""
-    assert "age at actuation" in text and out.exists()
+    assert "age at actuation" in text
+    given = {"bag": None, "live": True, "once": False, "card": None, "namespace": "cell", "replan_steps": 4}
+    assert json.loads(out.read_text())["asked"] == given
 
 
 def test_silence_is_said(domain, card):

@@ -12,6 +12,7 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Float64MultiArray, String
 
+from vla_bringup import cli
 from vla_contract.card import parse_card
 from vla_contract.ros.qos import LATCHED, RELIABLE, SENSOR
 from vla_eval.graph_process import free_domain
@@ -109,3 +110,10 @@ def test_a_draft_of_the_graph_loads_and_lists_what_is_missing(small_card, robot)
     assert {line.split(":")[0] for line in todo} >= {"arms[0].trajectory_topic", "arms[0].tool_frame", "action.space", "tasks[0]"}
     assert not any(line.startswith("cameras[0].rate") for line in todo)
     assert text.count("# TODO: ") == len(todo)
+
+
+@pytest.mark.parametrize("words", [["check", "panda_tabletop", "--graph"], ["init", "--from-graph"]])
+def test_a_namespace_that_is_no_ros_name_is_told_in_a_line(words, capsys):
+    assert cli.main(["card", *words, "--namespace", "a b"]) == 2
+    shown = capsys.readouterr().err
+    assert "error: --namespace 'a b': " in shown and shown.count("\n") == 1

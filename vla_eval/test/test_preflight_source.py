@@ -1,59 +1,27 @@
 """Samples of bags and of the graph, and `vla card check` upon them."""
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from eval_paths import CARD
-from preflight_samples import CHECKPOINT, card_with_small_pictures, sample_of
+from preflight_samples import CHECKPOINT, MS, SIDE, START, card_with_small_pictures, made_up, sample_of
 
 from vla_bringup import cli
-from vla_eval.preflight.events import CommandEvent, Event, HashEvent, ImageEvent, JointEvent
+from vla_eval.preflight.events import CommandEvent, Event, HashEvent, JointEvent
 from vla_eval.preflight.finding import PreflightError
 from vla_eval.preflight.known import Known, known_of_checkpoint, read_metadata
 from vla_eval.preflight.preflight import preflight
 from vla_eval.preflight.source import Source
-from vla_eval.preflight.topics import CHUNK, CHUNK_TOPIC, CLOCK, IMAGE, INFO, INFO_TOPIC, JOINTS, TRAJECTORY
+from vla_eval.preflight.topics import CLOCK
 from vla_eval.preflight.write_bag import write_bag
-
-MS = 1_000_000
-START = 5_000_000_000
-SIDE = 64
 
 
 @pytest.fixture(scope="module")
 def small_card():
     return card_with_small_pictures(SIDE)
-
-
-def made_up(card, seconds=2.0, cameras=("front", "wrist")):
-    """A run in which joint 1 swings and follows its command."""
-    rng = np.random.default_rng(0)
-    names = (*card.arms[0].joints, card.arms[0].gripper.joint)
-
-    def pose(at):
-        q = np.array([*card.arms[0].home, 0.04])
-        q[0] += 0.3 * np.sin(at / 1e9)
-        return q
-
-    events: list[Event] = [HashEvent(INFO_TOPIC, INFO, START, START, {"card_hash": card.card_hash})]
-    for k in range(int(seconds * 100)):
-        at = START + k * 10 * MS
-        events.append(JointEvent(card.state.topic, JOINTS, at + MS, at, names, {"position": pose(at)}))
-    for k in range(int(seconds * 10)):
-        at = START + k * 100 * MS
-        events.append(HashEvent(CHUNK_TOPIC, CHUNK, at + 60 * MS, at, {"card_hash": card.card_hash}, 16))
-        times = at + np.arange(1, 9) * 20 * MS
-        positions = np.stack([pose(time)[:7] for time in times])
-        topic = card.arms[0].trajectory_topic
-        events.append(CommandEvent(topic, TRAJECTORY, at, at, tuple(card.arms[0].joints), times, positions))
-    for k in range(int(seconds * 30)):
-        for name in cameras:
-            pixels = rng.integers(0, 255, (SIDE, SIDE, 3), dtype=np.uint8)
-            at = START + k * 1_000 * MS // 30
-            events.append(ImageEvent(card.camera(name).topic, IMAGE, at + 5 * MS, at, "rgb8", SIDE, SIDE, pixels))
-    return sorted(events, key=lambda event: event.receive_ns)
 
 
 def known(card):
@@ -73,6 +41,8 @@ def test_a_bag_in_a_namespace_gives_the_same_as_the_events(small_card, card_file
     written = json.loads((tmp_path / "p.json").read_text())
     assert written["findings"] == [] and written["errors"] == 0 and written["card_hash"] == small_card.card_hash
     assert written["source"] == "bag bag" and 1.9 < written["seconds"] < 2.1
+    given = {"card": str(card_file), "bag": str(tmp_path / "bag"), "graph": False}
+    assert written["asked"] == {**given, **dict.fromkeys(("checkpoint", "reference", "namespace", "seconds"))}
     assert "0 errors, 0 warnings" in capsys.readouterr().out
 
 
@@ -140,9 +110,47 @@ def test_options_that_do_not_go_together(tmp_path):
         (dict(seconds=5.0), "--seconds needs --graph or --bag"),
         (dict(reference=tmp_path), "--reference needs --graph or --bag"),
         (dict(graph=True, seconds=0.1), "--seconds 0.1: allowed are 1"),
+        (dict(bag=tmp_path, seconds=math.nan), "--seconds nan: allowed are 1"),
+        (dict(bag=tmp_path, seconds=-math.inf), "--seconds -inf: allowed are 1"),
+        (dict(graph=True, seconds=math.inf), "--seconds inf with --graph would never end"),
     ):
         with pytest.raises(PreflightError, match=words):
             Source(**source)
+
+
+def test_seconds_without_end_are_the_whole_bag(small_card, card_file, tmp_path, capsys, monkeypatch):
+    from vla_eval.preflight.from_bag import sample_of_bag
+
+    monkeypatch.setattr("vla_eval.preflight.source.BAG_SECONDS", 1.0)
+    write_bag(tmp_path / "bag", small_card, made_up(small_card))
+    command = ["card", "check", str(card_file), "--bag", str(tmp_path / "bag"), "--json", str(tmp_path / "p.json")]
+    for words, source, seconds, asked in (
+        ([], "bag bag (the first 1 of 2 s)", 1.0, None),
+        (["--seconds", "inf"], "bag bag", 2.0, "Infinity"),
+        (["--seconds", "1e30"], "bag bag", 2.0, 1e30),
+    ):
+        assert cli.main([*command, *words]) == 0
+        written = json.loads((tmp_path / "p.json").read_text(), parse_constant=pytest.fail)
+        assert written["source"] == source and written["seconds"] == pytest.approx(seconds, abs=0.05)
+        assert written["asked"]["seconds"] == asked
+    with pytest.raises(PreflightError, match="seconds is nan, allowed are above 0"):
+        sample_of_bag(tmp_path / "bag", small_card, seconds=math.nan)
+    capsys.readouterr()
+    assert cli.main([*command, "--seconds", "nan"]) == 2
+    shown = capsys.readouterr().err
+    assert "--seconds nan: allowed are 1 and above" in shown and shown.count("\n") == 1
+
+
+def test_the_namespace_holds_for_the_reference_too(small_card, card_file, tmp_path, capsys):
+    events = made_up(small_card)
+    both = [replace(event, topic=f"/{name}/{event.topic}") for event in events for name in ("left", "right")]
+    write_bag(tmp_path / "two", small_card, both)
+    write_bag(tmp_path / "one", small_card, events, namespace="left")
+    words = ["card", "check", str(card_file), "--bag", str(tmp_path / "one"), "--reference", str(tmp_path / "two")]
+    assert cli.main(words) == 2
+    assert "in several namespaces" in capsys.readouterr().err
+    assert cli.main([*words, "--namespace", "left"]) == 0
+    assert "no reference" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words", [["--bag", "/no/such"], ["--checkpoint", str(CARD)], ["--json", "x.json"], ["--live"]])

@@ -6,17 +6,9 @@ from replay_samples import MS, WORDS, record_live
 
 from vla_eval.bags.reader import Bag
 from vla_eval.replay.replay import Replay
-from vla_motion.model import RobotModel
 from vla_policy_node.backends.scripted import ScriptedPolicy
-from vla_sim.urdf import robot_urdf
 
 pytestmark = pytest.mark.timeout(100)
-
-
-@pytest.fixture(scope="module")
-def model(card):
-    arm = card.arms[0]
-    return RobotModel.from_urdf(robot_urdf(), list(arm.joints), arm.tool_frame, arm.base_frame)
 
 
 class Looking:

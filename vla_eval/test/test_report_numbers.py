@@ -92,6 +92,27 @@ def test_ledger_failures_and_the_rest_are_those_of_the_files(run, page):
     assert page.numbers["preflight.errors"] == 1 and page.numbers["replay.rebuilt"] == 19
 
 
+def test_the_distance_of_two_policies_and_of_the_shadow_is_that_of_the_replay(run, page, tmp_path):
+    replay = json.loads((run / "replay.json").read_text())
+    claims = {"between": "policy and other are apart by at most ",
+              "shadow": "The recorded shadow is apart from the commanding policy by at most "}  # fmt: skip
+    for name, words in claims.items():
+        row = replay[name]
+        at = f"replay.{name}."
+        told = {key.removeprefix(at): value for key, value in page.numbers.items() if key.startswith(at)}
+        figures = {f"{c}.{f}": row["columns"][c][f] for c in row["columns"] for f in ("mean_abs", "p95", "max")}
+        assert told == {"chunks": row["chunks"], "equal": row["equal_chunks"], **figures} and len(figures) > 15
+        worst = max(row["columns"], key=lambda c: row["columns"][c]["mean_abs"])
+        size = f"{row['columns'][worst]['mean_abs']:.4g} {row['columns'][worst]['unit']}".strip()
+        assert f"{words}{size} in the mean ({worst}), over {row['chunks']} chunks." in page.text
+    for title in ("Between the two policies", "Recorded shadow, against the commanding policy"):
+        assert title in page.text
+    (tmp_path / "replay.json").write_text(json.dumps({**replay, "between": None, "shadow": None}))
+    text = Page(make_report(tmp_path)).text
+    assert "Open-loop error of other" in text
+    assert not [words for words in ("Between the two", "Recorded shadow", "apart") if words in text]
+
+
 def test_every_file_is_listed_with_its_hash_and_every_claim_has_its_packet(run, page):
     import hashlib
 

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-import warnings
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -52,6 +51,7 @@ def hostile(tmp_path_factory, card) -> Path:
         ("preflight.json", "unchecked", [HOSTILE]),
         ("preflight.json", "findings", [dict.fromkeys(("severity", "field", "check", "seen", "expected", "todo"), HOSTILE)]),
         ("replay.json", "scores", {HOSTILE: 1.0}),
+        ("replay.json", "between", {"chunks": 3, "columns": {HOSTILE: {"mean_abs": 1.0, "unit": HOSTILE}}}),
         ("ledger.json", "cadence", {HOSTILE: {"messages": 3}}),
     ):
         content = json.loads((folder / name).read_text())
@@ -93,6 +93,7 @@ def test_templates_are_installed_with_the_package():
         ("eval.json", '{"rows": [{"success": 3}]}', "eval.json: rows[0]: success: 3, allowed are true, false and null"),
         ("eval.json", '{"rows": [{"success": true, "label": "BAD_LUCK"}]}', "eval.json: rows[0]: label: 'BAD_LUCK'"),
         ("replay.json", '{"policies": 7}', "replay.json: policies: 7, allowed is a mapping"),
+        ("replay.json", '{"shadow": {"columns": {"x": {"p95": "far"}}}}', "shadow.columns.x.p95: 'far', allowed is a number"),
         ("preflight.json", '{"findings": [{"seen": 4}]}', "preflight.json: findings[0]: seen: 4, allowed is text"),
         ("compare.json", '{"interval": [1]}', "compare.json: interval: [1], allowed is two numbers"),
         ("episodes.jsonl", '{"episode": 1}\n', "episodes.jsonl: line 1: run_id: missing"),
@@ -133,12 +134,10 @@ def test_the_verb_writes_one_file(hostile, tmp_path, capsys):
 
 def test_a_browser_shows_it_without_network_or_complaints(hostile, tmp_path):
     if BROWSER is None:
-        warnings.warn(
-            "no chromium on PATH: that the page loads nothing is tested on its source alone "
-            "(test_hostile_text_stays_text_and_nothing_is_loaded)",
-            stacklevel=1,
+        pytest.skip(
+            "no chromium on PATH: that the page loads nothing is tested on its source alone, in "
+            "test_hostile_text_stays_text_and_nothing_is_loaded"
         )
-        return
     path = tmp_path / "page.html"
     path.write_text(make_report(hostile))
     log, shot = tmp_path / "net.json", tmp_path / "page.png"

@@ -1,13 +1,15 @@
 """The words of `vla eval` and `vla agree`: what is asked, what is printed first, what is refused."""
 
 import argparse
+import io
 import json
 
 import pytest
 from eval_paths import CARD
+from PIL import Image
 
 from vla_eval import cli_agree, cli_eval
-from vla_eval.evaluation import EvalRequest, Evaluator, summarise
+from vla_eval.evaluation import EvalRequest, Evaluator, check_request, summarise
 from vla_eval.evidence.labels import Label
 from vla_eval.trials.errors import TrialsError
 from vla_eval.trials.labelling import Labeller
@@ -43,13 +45,27 @@ def test_words_become_a_request():
         (("--split", "train", "--seed", "50000"), "are not all in split 'train'"),
         (("--perturb", "rain=1"), "no perturbation 'rain'; there are: latency"),
         (("--time-limit", "0"), "allowed is above 0"),
+        (("--time-limit", "inf"), "--time-limit inf: allowed is above 0 and finite"),
         (("--noise", "-1"), "noise: -1.0"),
+        (("--noise", "inf"), "noise: inf"),
+        (("--latency", "-1"), r"--latency -1.0: allowed are 0 to 60 \[s\]"),
+        (("--latency", "nan"), "--latency nan: allowed are 0 to 60"),
+        (("--latency", "1e300"), "allowed are 0 to 60"),
+        (("--seed", "-1"), "--seed -1: allowed are 0 to"),
+        (("--seed", str(2**31)), "--seed 2147483648: allowed are 0 to 2147483547 with 100 trials"),
+        (("--replan-steps", "17"), "--replan-steps 17: allowed are 1 to 16, the horizon of card 'panda_tabletop'"),
         (("--task", "pick", "pick"), "task pick is given twice"),
     ],
 )
 def test_words_that_cannot_be_asked(words, message):
     with pytest.raises(TrialsError, match=message):
-        asked(*words)
+        check_request(asked(*words))
+
+
+def test_words_at_the_edge_can_be_asked():
+    request = asked("--latency", "0", "--seed", "0", "--replan-steps", "16", "--time-limit", "0.1")
+    check_request(request)
+    assert (request.latency.floor_s, request.seeds[0], request.replan_steps) == (0.0, 0, 16)
 
 
 def result(seed, success):
@@ -112,8 +128,10 @@ def test_failures_get_labels_and_the_viewpoint_only_where_it_is_the_reason():
         str(CARD), "expert", "pick", (50_000,), perturbations=parse(["viewpoint=0.1"]), time_limit_s=0.5
     )
     evaluator = Evaluator(request)
-    failed, _ = evaluator.trial(50_000)
+    failed, _, frames = evaluator.trial(50_000)
     assert not failed.success and failed.label != Label.VIEWPOINT, "the same trial fails with the camera in its place"
+    images = {name: Image.open(io.BytesIO(data)) for name, data in frames.items()}
+    assert {name: image.size for name, image in images.items()} == {"front": (224, 224), "wrist": (224, 224)}
     labeller = Labeller(evaluator._perturbed, evaluator._cell.world, request.perturbations.text, 0.5)
     evaluator._run(evaluator._perturbed, "pick", 50_000)
     found = labeller.figures(False, lambda: True)

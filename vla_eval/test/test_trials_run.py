@@ -4,19 +4,24 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from eval_paths import CARD
 
+from vla_eval import evaluation
 from vla_eval.evaluation import EXPERT, EvalRequest, Evaluator, evaluate
 from vla_eval.evidence.rows import read_episodes
+from vla_eval.trials.engines import run_ray
 from vla_eval.trials.errors import TrialsError
 from vla_eval.trials.kill_bench import TRIALS, alive_in, command
 from vla_eval.trials.output import episode_rows, write_run
 from vla_eval.trials.perturbations import parse
 from vla_eval.trials.request import fingerprint
+from vla_eval.trials.result import Finished
 from vla_eval.trials.store import NAME, TrialStore, read_store
 from vla_eval.trials.words import describe
 
@@ -59,10 +64,84 @@ def test_ray_gives_what_processes_give(results, monkeypatch):
     assert figures["rows"] == rows(results) and figures["engine"] == "ray"
 
 
+class Cluster:
+    """Stands for Ray: a cluster on which some CPUs are free, and fewer actors than that find a place."""
+
+    class exceptions:
+        class RayActorError(Exception):
+            pass
+
+    def __init__(self, free, placed):
+        self.free, self.placed, self.actors, self.is_down = free, placed, 0, False
+
+    def init(self, **options):
+        self.address = options["address"]
+
+    def shutdown(self):
+        self.is_down = True
+
+    def available_resources(self):
+        return {"CPU": self.free} if self.free else {"memory": 1e9}
+
+    def remote(self, **options):
+        return lambda kind: SimpleNamespace(remote=self.start)
+
+    def start(self, request):
+        self.actors += 1
+        is_placed = self.actors <= self.placed
+
+        def call(answer):
+            return SimpleNamespace(remote=lambda *key: (is_placed, object(), answer, key))
+
+        return SimpleNamespace(ready=call(lambda: None), trial=call(lambda task, seed: Finished((task, seed), 0.1, {})))
+
+    def wait(self, references, num_returns, timeout):
+        done = [reference for reference in references if reference[0]][:num_returns]
+        assert done or timeout is not None, "this would wait for ever"
+        return done, []
+
+    def get(self, reference):
+        return reference[2](*reference[3])
+
+
+@pytest.mark.parametrize(("jobs", "free", "placed", "started", "told"), [
+    (3, 8.0, 8, 3, []), (8, 8.0, 8, 4, []), (4, 2.7, 2, 2, [2]), (4, 4.0, 1, 4, []),
+])  # fmt: skip
+def test_a_cluster_gets_no_more_processes_than_it_has_free_cpus(monkeypatch, jobs, free, placed, started, told):
+    cluster, heard = Cluster(free, placed), []
+    monkeypatch.setitem(sys.modules, "ray", cluster)
+    monkeypatch.setitem(sys.modules, "ray.exceptions", cluster.exceptions)
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    finished = [one.result for one in run_ray(REQUEST, REQUEST.trials, jobs, heard.append)]
+    assert sorted(finished) == sorted(REQUEST.trials), "each trial once, also where an actor never finds a place"
+    assert (cluster.actors, heard, cluster.address, cluster.is_down) == (started, told, "auto", True)
+
+
+@pytest.mark.parametrize(("free", "words"), [(0, "no CPU of the cluster is free"), (0.5, "no CPU"), (2, "started no process in")])
+def test_a_cluster_without_place_is_told(monkeypatch, free, words):
+    cluster = Cluster(free, placed=0)
+    monkeypatch.setitem(sys.modules, "ray", cluster)
+    monkeypatch.setitem(sys.modules, "ray.exceptions", cluster.exceptions)
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    with pytest.raises(TrialsError, match=words):
+        list(run_ray(REQUEST, REQUEST.trials, 2))
+    assert cluster.is_down
+
+
+def test_figures_count_the_processes_that_there_were(results, monkeypatch, capsys):
+    def engine(request, trials, jobs, fewer):
+        fewer(1)
+        yield from (Finished(result, 0.1, {}) for result in results)
+
+    monkeypatch.setitem(evaluation.ENGINES, "ray", engine)
+    assert evaluate(REQUEST, jobs=4, engine="ray")["processes"] == 1
+    assert "1 of 4 processes: no more CPUs of the cluster are free" in capsys.readouterr().err
+
+
 def test_an_engine_that_is_not_there(monkeypatch):
     with pytest.raises(TrialsError, match="no engine 'slurm'; there are: process, ray"):
         evaluate(REQUEST, jobs=1, engine="slurm")
-    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(TrialsError, match="Ray is not installed"):
         evaluate(REQUEST, jobs=1, engine="ray")
 
@@ -82,12 +161,14 @@ def test_a_line_cut_short_is_run_again_and_nothing_else(results, tmp_path, monke
     assert read_store(path).cut and len(read_store(path).results) == 2
     ran = []
 
-    def engine(request, trials, jobs):
+    def engine(request, trials, jobs, fewer):
         ran.extend(trials)
-        yield from ((result, 0.1) for result in results if result.key in trials)
+        yield from (Finished(result, 0.1, {"front": b"picture"}) for result in results if result.key in trials)
 
-    monkeypatch.setitem(__import__("vla_eval.evaluation").evaluation.ENGINES, "process", engine)
+    monkeypatch.setitem(evaluation.ENGINES, "process", engine)
     figures = evaluate(REQUEST, jobs=1, out=tmp_path)
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "frames").iterdir()}
+    assert kept == {f"{r.task}_{r.seed}_front.png": b"picture" for r in results[2:]}
     assert sorted(ran) == sorted(r.key for r in results[2:]) and figures["resumed"] == 2
     stored = read_store(path)
     assert not stored.cut and stored.duplicates == 0 and figures["rows"] == rows(results)
@@ -146,6 +227,8 @@ def test_requests_that_would_count_twice():
         replace(REQUEST, seeds=(5, 6, 5))
     with pytest.raises(TrialsError, match="task pick is given twice"):
         replace(REQUEST, tasks=("pick", "pick"))
+    with pytest.raises(TrialsError, match="seed -3: allowed are 0 and above"):
+        replace(REQUEST, seeds=(1, -3))
 
 
 def test_two_runs_in_one_folder(results, tmp_path):

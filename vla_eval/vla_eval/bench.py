@@ -128,7 +128,7 @@ def bench_lockstep(card_path: str, checkpoint: str, trials: int = 6) -> dict:
     evaluator.trial(1999)
     virtual = wall = 0.0
     for seed in range(2000, 2000 + trials):
-        result, seconds = evaluator.trial(seed)
-        virtual += result.virtual_seconds
-        wall += seconds
+        done = evaluator.trial(seed)
+        virtual += done.result.virtual_seconds
+        wall += done.seconds
     return {"realtime_factor": round(virtual / wall, 2)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,10 +15,17 @@ GROUPS = {"controller": CONTROLLER, "evidence": EVIDENCE}
 PARTS = (*SUITE, "controller", *CONTROLLER, "evidence", *EVIDENCE)
 
 
+class BenchError(ValueError):
+    """A file of results that cannot be gone on with. The message names it and says what is wrong."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--card", default="panda_tabletop", help="card name or file (default: %(default)s)")
     parser.add_argument("--checkpoint", default="panda_tabletop", help="checkpoint name or file (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("out/bench"), help="folder for results (default: %(default)s)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("out/bench"),
+        help="folder for results (default: %(default)s); the part replay needs 5.5 GB there for as long as it runs",
+    )  # fmt: skip
     parser.add_argument(
         "--docs", type=Path, default=Path("docs"),
         help="folder for the controller's tables and picture, where it exists; else --out (default: %(default)s)",
@@ -41,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     docs = args.docs if args.docs.is_dir() else args.out
     path = args.out / "results.json"
-    written = json.loads(path.read_text()) if path.exists() else {}
+    written = read_results(path)
     machine = describe_machine()
     measure: dict[str, Callable[[], dict]] = {
         "policy": lambda: bench.bench_policy(args.card, args.checkpoint, 200 * factor),
@@ -53,7 +61,10 @@ def run(args: argparse.Namespace) -> int:
     kept = written.get("machine", {})
     same = all(kept.get(key) == machine[key] for key in ("processor", "cores", "memory_gib"))
     results = written.get("results", {}) if same else {}
-    for part in expand(args.only):
+    parts = expand(args.only)
+    if "replay" in parts:  # told now, not after the hours that the parts before it may take
+        evidence_bench.check_replay_space(args.card, args.out)
+    for part in parts:
         console.print(f"measuring {part} ...")
         if part in CONTROLLER:
             figures = controller_bench.measure_part(
@@ -68,10 +79,38 @@ def run(args: argparse.Namespace) -> int:
                 results.setdefault(key, {}).update(values)
         else:
             figures = results[part] = measure[part]()
-        path.write_text(json.dumps({"machine": machine, "results": results}, indent=2) + "\n")
+        write_results(path, {"machine": machine, "results": results})
         console.print_json(json.dumps(headline(figures)))
     console.print(f"figures are in {path}")
     return 0
+
+
+def read_results(path: Path) -> dict:
+    """Figures of machine and parts, by "machine" and "results"; empty where there is no file yet.
+
+    Raises:
+        BenchError: The file is not one of `vla bench`, or damaged.
+    """
+    try:
+        written = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise BenchError(f"{path}: not JSON ({error}); move it away, and the parts are measured anew") from None
+    for key in ("machine", "results"):
+        if not isinstance(written, dict) or not isinstance(written.get(key), dict):
+            raise BenchError(f"{path}: not written by `vla bench`: no object '{key}' in it; move it away")
+    wrong = [key for key, values in written["results"].items() if not isinstance(values, dict)]
+    if wrong:
+        raise BenchError(f"{path}: results.{wrong[0]} is no object of figures; move the file away")
+    return written
+
+
+def write_results(path: Path, content: dict) -> None:
+    """Replaces the file as a whole: it is never half written."""
+    draft = path.with_name(f".{path.name}.partial")
+    draft.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    os.replace(draft, path)
 
 
 def expand(parts: tuple[str, ...] | list[str]) -> list[str]:

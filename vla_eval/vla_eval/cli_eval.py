@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 from pathlib import Path
 
 from vla_sim.tasks import TASK_NAMES
+
+MOST_LATENCY_S = 60.0
+MOST_SEED = 2**31 - 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--replan-steps", type=_positive, default=4, help="steps between two decisions (default: %(default)s)"
     )
     parser.add_argument(
-        "--latency", type=float, help="constant latency from camera stamp to chunk [s], instead of drawn ones"
+        "--latency",
+        type=float,
+        help=f"constant latency from camera stamp to chunk, up to {MOST_LATENCY_S:g} [s], instead of drawn ones",
     )
     parser.add_argument("--time-limit", type=float, help="of a trial, instead of the card's [s]")
     parser.add_argument(
@@ -118,8 +124,12 @@ def request_of(args: argparse.Namespace):
     from vla_eval.trials.request import EvalRequest
     from vla_eval.trials.splits import SPLITS, seeds_of
 
-    if args.time_limit is not None and not args.time_limit > 0:
-        raise TrialsError(f"--time-limit {args.time_limit}: allowed is above 0 [s]")
+    if args.time_limit is not None and not 0.0 < args.time_limit < math.inf:
+        raise TrialsError(f"--time-limit {args.time_limit}: allowed is above 0 and finite [s]")
+    if args.latency is not None and not 0.0 <= args.latency <= MOST_LATENCY_S:
+        raise TrialsError(f"--latency {args.latency}: allowed are 0 to {MOST_LATENCY_S:g} [s]")
+    if args.seed is not None and not 0 <= args.seed <= MOST_SEED - args.trials:
+        raise TrialsError(f"--seed {args.seed}: allowed are 0 to {MOST_SEED - args.trials} with {args.trials} trials")
     if args.split:
         seeds = seeds_of(args.split, args.seed, args.trials)
     else:

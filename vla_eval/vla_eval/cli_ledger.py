@@ -33,6 +33,10 @@ def run(args: argparse.Namespace) -> int:
         raise LedgerError("give either a bag, or --live for the running graph")
     if args.once and not args.live:
         raise LedgerError("--once goes with --live; a bag is read once anyway")
+    if args.picture:
+        from vla_eval.ledger.picture import check_suffix
+
+        check_suffix(args.picture)
     card = load_card(args.card) if args.card else None
     if args.live:
         from vla_eval.ledger.live import watch
@@ -52,10 +56,18 @@ def run(args: argparse.Namespace) -> int:
         Console().print(render(content))
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(content, indent=2) + "\n")
+        args.json.write_text(json.dumps({**content, "asked": _asked(args)}, indent=2) + "\n")
     if args.picture:
         from vla_eval.ledger.picture import draw
 
         args.picture.parent.mkdir(parents=True, exist_ok=True)
         draw(content, args.picture)
     return 0
+
+
+def _asked(args: argparse.Namespace) -> dict:
+    """What makes the same ledger again; null: not given."""
+    return {
+        "bag": None if args.bag is None else str(args.bag), "live": args.live, "once": args.once,
+        "card": None if args.card is None else str(args.card), "namespace": args.namespace, "replan_steps": args.replan_steps,
+    }  # fmt: skip

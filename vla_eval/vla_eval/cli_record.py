@@ -35,8 +35,10 @@ def _not_negative(text: str) -> float:
 def run(args: argparse.Namespace) -> int:
     from vla_eval.bags.bag_folder import check_new
     from vla_eval.bags.entries import BagError
+    from vla_eval.bags.recorded_topics import check_names
     from vla_eval.bags.recorder_node import RecorderSettings, default_out, record
 
+    check_names(args.namespace, args.topics)
     if args.checkpoint == "expert":
         raise BagError("--checkpoint expert is no file; leave it out: the policy tells what it runs")
     out = args.out or default_out()

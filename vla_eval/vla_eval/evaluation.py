@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -10,8 +11,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from vla_eval.cell import check_inputs
-from vla_eval.trials.engines import ENGINES, Finished
+from vla_eval.trials.engines import ENGINES
 from vla_eval.trials.errors import TrialsError
+from vla_eval.trials.frames import keep_frames
 from vla_eval.trials.request import EXPERT, EvalRequest
 from vla_eval.trials.result import TrialResult
 from vla_eval.trials.scores import summarise
@@ -35,6 +37,10 @@ def check_request(request: EvalRequest) -> None:
             raise TrialsError(
                 f"card '{card.name}' has no task '{task}', it has: {', '.join(t.name for t in card.tasks)}"
             )
+    if not 1 <= request.replan_steps <= card.action.horizon:
+        raise TrialsError(
+            f"--replan-steps {request.replan_steps}: allowed are 1 to {card.action.horizon}, the horizon of card '{card.name}'"
+        )
     if request.split and SPLITS[request.split].new_words:
         check_new_words(card)
 
@@ -50,7 +56,8 @@ def evaluate(
     """All trials, in parallel, with a progress bar. The same seeds give the same rows whatever `jobs` and `engine` are.
 
     Args:
-        out: Folder in which each finished trial is kept at once. Trials that are there already are not run again.
+        out: Folder in which each finished trial is kept at once, of a failure also what the policy saw when it went
+            wrong. Trials that are there already are not run again.
         on_result: Called with each trial that is run now, in the order in which they finish.
 
     Returns:
@@ -68,13 +75,21 @@ def evaluate(
         busy, start = 0.0, time.perf_counter()
         if missing:
             jobs = min(jobs, len(missing))
-            for result, seconds in _shown(request, ENGINES[engine](request, missing, jobs), finished, len(missing)):
+
+            def fewer(count: int) -> None:
+                nonlocal jobs
+                tqdm.write(f"{count} of {jobs} processes: no more CPUs of the cluster are free", file=sys.stderr)
+                jobs = count
+
+            trials = ENGINES[engine](request, missing, jobs, fewer)
+            for one in _shown(request, trials, finished, len(missing)):
                 if store:
-                    store.add(result, seconds)
-                finished[result.key] = result, seconds
-                busy += seconds
+                    keep_frames(out, one.result, one.frames)
+                    store.add(one.result, one.seconds)
+                finished[one.result.key] = one.result, one.seconds
+                busy += one.seconds
                 if on_result:
-                    on_result(result)
+                    on_result(one.result)
         wall = time.perf_counter() - start
     results = [finished[key][0] for key in sorted(request.trials)]
     ran = [finished[key][0] for key in missing]
@@ -85,13 +100,13 @@ def evaluate(
     return {**figures, "engine": engine, "resumed": len(results) - len(ran)}
 
 
-def _shown(request: EvalRequest, trials, finished: dict[tuple[str, int], Finished], count: int):
+def _shown(request: EvalRequest, trials, finished: dict[tuple[str, int], tuple[TrialResult, float]], count: int):
     """The trials with a progress bar that counts those that were there too."""
     done = len(finished)
     name = ", ".join(request.tasks)
     with tqdm(total=done + count, initial=done, desc=name, unit="trial") as bar:
-        for result, seconds in trials:
-            yield result, seconds
+        for one in trials:
+            yield one
             successes = sum(bool(r.success) for r, _ in finished.values())
             bar.set_postfix(success=f"{successes}/{len(finished)}", refresh=False)
             bar.update()

@@ -23,7 +23,7 @@ def measure_part(part: str, card: str, checkpoint: str, out: Path, console: Cons
         "ledger": lambda: {"evidence": recorded_ledger(card, checkpoint, out, console)},
         "kills": lambda: {"evidence": kills(card, console)},
         "preflight": lambda: {"preflight": _preflight(card, checkpoint, factor, console)},
-        "replay": lambda: {"replay": _replay(card, out)},
+        "replay": lambda: {"replay": _replay(card, checkpoint, out)},
         "trials": lambda: {"eval": _trials(card, checkpoint, console)},
     }
     return measure[part]()
@@ -65,8 +65,9 @@ def kills(card_path: str, console: Console) -> dict:
     """SIGKILL to the recorder and to `vla eval` at random moments.
 
     Returns:
-        kills; lost: bags and files that could not be read, messages and trials that had been finished and were gone, and
-        what was counted twice or invented; the two parts in full.
+        kills; lost: bags and files that could not be read, bags without the card's and the policy's metadata, messages and
+        trials that had been finished and were gone, what was counted twice or invented, and runs of which processes lived
+        on; the two parts in full.
     """
     from vla_eval.bags.kill_bench import kill_recorder
     from vla_eval.trials.kill_bench import kill_eval
@@ -74,7 +75,7 @@ def kills(card_path: str, console: Console) -> dict:
     recorder = kill_recorder(KILLS, 0, Path(card_path))
     console.print(f"recorder: {recorder}", markup=False)
     trials = kill_eval(KILLS, 0, card=card_path, progress=console.print)
-    wrong = ("unreadable", "lost", "invented", "duplicates", "different")
+    wrong = ("unreadable", "without_metadata", "lost", "invented", "duplicates", "different", "orphans")
     return {
         "kills": recorder["kills"] + trials["kills"],
         "lost": sum(part.get(key, 0) for part in (recorder, trials) for key in wrong),
@@ -89,10 +90,24 @@ def _preflight(card: str, checkpoint: str, factor: int, console: Console) -> dic
     return preflight_bench(card, checkpoint, clean=20 * factor, progress=console.print)
 
 
-def _replay(card: str, out: Path) -> dict:
-    from vla_eval.replay.bench import replay_bench
+def check_replay_space(card_path: str | Path, out: Path) -> None:
+    """Raises ReplayError where the disk of `out` has no room for the bag of the replay part."""
+    from vla_contract.card import load_card
+    from vla_eval.replay.bench import check_space
 
-    return replay_bench(REPLAYED_S, card, folder=out)
+    check_space(out, load_card(card_path), REPLAYED_S)
+
+
+def _replay(card_path: str, checkpoint: str, out: Path) -> dict:
+    from vla_contract.card import load_card
+    from vla_controller.description import models_from_text
+    from vla_eval.replay.bench import replay_bench
+    from vla_eval.replay.cell import load_policies
+    from vla_sim.urdf import robot_urdf
+
+    card = load_card(card_path)
+    policy = load_policies(card, {"policy": Path(checkpoint)})["policy"]
+    return replay_bench(REPLAYED_S, card_path, policy=policy, models=models_from_text(robot_urdf(), card), folder=out)
 
 
 def _trials(card: str, checkpoint: str, console: Console) -> dict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
@@ -14,27 +15,82 @@ TASK_WORDS = {
 }
 
 
+PARTS = {
+    "policy": "policy", "sim": "sim", "graph": "graph",
+    "fuzz": "fuzz", "fuzz_long": "fuzz --long", "cost": "cost", "seam": "seam", "clean_changed_share": "clean",
+    "faults": "faults", "stop_ms": "faults",
+    "ledger_share": "ledger", "chunks": "ledger", "identity_ns": "ledger", "kills": "kills", "lost": "kills",
+    "preflight": "preflight", "replay": "replay", "eval": "trials",
+}  # fmt: skip
+"""Which part of `vla bench` measures what stands under a key of its results."""
+
+
 class FiguresError(ValueError):
     """A measurement is missing, or the text has no place for it. The message says which, and the command that makes it."""
 
 
-def _read(path: Path, command: str) -> dict:
+class Figures(dict):
+    """An object of a file of results. A key that it lacks is a FiguresError with file, key and the command that measures it.
+
+    Args:
+        path: The file.
+        command: Tells which command measures what stands under these keys.
+        keys: Those down to here.
+    """
+
+    def __init__(self, values: dict, path: Path, command: Callable[[tuple[str, ...]], str], keys: tuple[str, ...] = ()) -> None:
+        super().__init__(values)
+        self._path, self._command, self._keys = path, command, keys
+
+    def __missing__(self, key: str) -> object:
+        raise self._error(f"no {'.'.join((*self._keys, key))}", key)
+
+    def part(self, key: str) -> Figures:
+        """The object under a key."""
+        if not isinstance(self[key], dict):
+            raise self._error(f"{'.'.join((*self._keys, key))} is no object of figures", key)
+        return Figures(self[key], self._path, self._command, (*self._keys, key))
+
+    def _error(self, words: str, key: str) -> FiguresError:
+        return FiguresError(f"{self._path}: {words}; `{self._command((*self._keys, key))}` measures it")
+
+
+def _read(path: Path, command: str, of_key: Callable[[tuple[str, ...]], str] | None = None) -> Figures:
     try:
-        return json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise FiguresError(f"{path} is missing; `{command}` writes it") from None
+    except ValueError as error:
+        raise FiguresError(f"{path}: not JSON ({error}); move it away, and `{command}` writes it anew") from None
+    if not isinstance(content, dict):
+        raise FiguresError(f"{path}: no object of figures; move it away, and `{command}` writes it anew")
+    return Figures(content, path, of_key or (lambda _: command))
+
+
+def _bench_command(keys: tuple[str, ...]) -> str:
+    part = next((PARTS[key] for key in keys if key in PARTS), "")
+    return f"vla bench --only {part}" if part else "vla bench"
 
 
 def section(out: Path) -> str:
     """Markdown of the figures section from the results in `out`.
 
     Raises:
-        FiguresError: A result is missing.
+        FiguresError: A result is missing, damaged or of another form.
     """
-    bench = _read(out / "bench/results.json", "make bench")
+    try:
+        return _section(out)
+    except (TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, FiguresError):
+            raise
+        raise FiguresError(f"{out}: a figure is of another kind than expected ({error}); measure it anew") from None
+
+
+def _section(out: Path) -> str:
+    bench = _read(out / "bench/results.json", "make bench", _bench_command)
     demo = _read(out / "demo/summary.json", "make demo")
-    machine, results = bench["machine"], bench["results"]
-    graph = results["graph"]
+    machine, results = bench.part("machine"), bench.part("results")
+    graph, policy, sim = results.part("graph"), results.part("policy"), results.part("sim")
     lines = [
         f"Measured on {machine['cores']} cores of {machine['processor']}, {machine['memory_gib']} GiB, no GPU, "
         f"Python {machine['python']}.",
@@ -60,38 +116,41 @@ def section(out: Path) -> str:
         "|---|---|---|",
     ]
     for words, figures in (
-        ("camera stamp to chunk", graph["camera_to_chunk"]),
-        ("camera stamp to trajectory, less the model", graph["overhead"]),
-        ("chunk to trajectory, in the controller", graph["chunk_to_trajectory"]),
-        ("policy alone: two cameras at 224x224 to 16 steps", results["policy"]["infer"]),
+        ("camera stamp to chunk", graph.part("camera_to_chunk")),
+        ("camera stamp to trajectory, less the model", graph.part("overhead")),
+        ("chunk to trajectory, in the controller", graph.part("chunk_to_trajectory")),
+        ("policy alone: two cameras at 224x224 to 16 steps", policy.part("infer")),
     ):
         lines.append(f"| {words} | {figures['p50_ms']:.1f} ms | {figures['p99_ms']:.1f} ms |")
     lines += [
         "",
-        f"The model is {graph['camera_to_chunk']['model_share']:.0%} of the time from camera to chunk. The simulator makes "
-        f"{results['sim']['steps_per_s']:.0f} steps of 2 ms and {results['sim']['frames_per_s']:.0f} pictures a second.",
+        f"The model is {graph.part('camera_to_chunk')['model_share']:.0%} of the time from camera to chunk. The simulator makes "
+        f"{sim['steps_per_s']:.0f} steps of 2 ms and {sim['frames_per_s']:.0f} pictures a second.",
     ]
     if "controller" in results:
-        lines += ["", *_controller(results["controller"])]
+        lines += ["", *_controller(results.part("controller"))]
+    evidence = _evidence(results)
+    if evidence:
+        lines += ["", *evidence]
     return "\n".join(lines)
 
 
-def _controller(results: dict) -> list[str]:
+def _controller(results: Figures) -> list[str]:
     """What was measured of the three promises; parts that were not measured are left out."""
     rows: list[tuple[str, str]] = []
     for key, words in (("fuzz_long", "long fuzz"), ("fuzz", "fuzz")):
         if key in results:
-            f = results[key]
+            f = results.part(key)
             rows.append((
                 f"{words}: {f['chunks']:,} random chunks with faults, {f['acceptable_share']:.0%} of them acceptable",
                 f"{f['violations']} violations, {f['exceptions']} exceptions, {f['unreported']} unreported",
             ))  # fmt: skip
     if "cost" in results:
-        f = results["cost"]
+        f = results.part("cost")
         rows.append(("planning 16 steps, everything on, median / 99 %", f"{f['h16_p50_ms']:.1f} / {f['h16_p99_ms']:.1f} ms"))
         rows.append(("planning 50 steps", f"{f['h50_p50_ms']:.1f} / {f['h50_p99_ms']:.1f} ms"))
     if "seam" in results:
-        f = results["seam"]
+        f = results.part("seam")
         rows.append((
             f"largest step over {f['changes']} chunk changes, delay 0 to 300 ms",
             f"{f['position_rad']:.0e} rad, {f['velocity_rad_s']:.0e} rad/s",
@@ -102,7 +161,7 @@ def _controller(results: dict) -> list[str]:
     if "clean_changed_share" in results:
         rows.append(("steps of clean demonstrations that were changed", f"{results['clean_changed_share']:.1%}"))
     if "faults" in results:
-        f = results["faults"]
+        f = results.part("faults")
         rows.append(("faults through the running graph", f"{f['total'] - f['failed']} of {f['total']} at rest, state named"))
     if "stop_ms" in results:
         rows.append(("`vla/stop` to the first braking setpoint, 95 %", f"{results['stop_ms']:.0f} ms"))
@@ -110,15 +169,44 @@ def _controller(results: dict) -> list[str]:
     return ["| the controller | |", "|---|---|", *table, "", "More in [docs/strategies.md](docs/strategies.md)."]
 
 
+def _evidence(results: Figures) -> list[str]:
+    """What was measured of recording, checking and replaying; parts that were not measured are left out."""
+    rows: list[tuple[str, str]] = []
+    evidence = results.part("evidence") if "evidence" in results else {}
+    if "ledger_share" in evidence:
+        rows.append((
+            f"chunks of a recorded run that the ledger accounts for, of {evidence['chunks']}",
+            f"{evidence['ledger_share']:.1%}, parts and whole differ by {evidence['identity_ns']} ns",
+        ))  # fmt: skip
+    if "kills" in evidence:
+        lost = f"{evidence['lost']} unreadable, without metadata, lost, counted twice or left running"
+        rows.append((f"`kill -9` of recorder and `vla eval`, {evidence['kills']} times", lost))
+    if "preflight" in results:
+        f = results.part("preflight")
+        alarms = f"{f['false_alarms']} false alarms on {f['clean_runs']} clean runs"
+        rows.append(("planted faults that `vla card check --bag` names", f"{f['caught']} of {f['planted']}, {alarms}"))
+    if "replay" in results:
+        f = results.part("replay")
+        fast = f"{f['realtime_factor']:.1f} times real time, memory grows by {f['rss_growth_mb']:.0f} MB in the second half"
+        rows.append((f"replay of {f['seconds']:.0f} s, two cameras, policy and controllers", fast))
+    if "eval" in results:
+        f = results.part("eval")
+        same = "the same rows" if f["identical"] else "**different rows**"
+        fast = f"{f['trials_per_hour']:.0f} an hour, {f['process_speedup']:.2f} times one process"
+        words = f"{f['trials']} trials in lockstep on {f['jobs']} processes"
+        rows.append((words, f"{fast}; {same} from 1, {f['jobs']} and Ray"))
+    return ["| the evidence | |", "|---|---|", *(f"| {words} | {figure} |" for words, figure in rows)] if rows else []
+
+
 def write_section(readme: Path, out: Path) -> None:
     """Replace the figures section of a Markdown file.
 
     Raises:
-        FiguresError: The file lacks the two marks, or a result is missing.
+        FiguresError: The file lacks the two marks, or what `section` raises.
     """
     text = readme.read_text()
-    if BEGIN not in text or END not in text:
-        raise FiguresError(f"{readme}: the marks {BEGIN} and {END} are needed")
+    if END not in text.partition(BEGIN)[2]:
+        raise FiguresError(f"{readme}: the marks {BEGIN} and {END} are needed, in this order")
     head, rest = text.split(BEGIN, 1)
     tail = rest.split(END, 1)[1]
     readme.write_text(f"{head}{BEGIN}\n{section(out)}\n{END}{tail}")

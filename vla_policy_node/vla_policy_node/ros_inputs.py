@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image, JointState
 
@@ -56,20 +57,24 @@ def feed_joint_state(assembler: ObservationAssembler, message: JointState) -> No
     assembler.add_joint_state(stamp_ns, message.name, message.position, message.velocity, message.effort)
 
 
-def subscribe(node: Node, card: InterfaceCard, assembler: ObservationAssembler) -> list[Subscription]:
-    """One subscription for each camera, and one for the joint states."""
+def subscribe(
+    node: Node, card: InterfaceCard, assembler: ObservationAssembler, qos: QoSProfile = SENSOR
+) -> list[Subscription]:
+    """One subscription for each camera, and one for the joint states. qos: a deeper one for who may fall behind."""
 
     def on_joint_state(message: JointState) -> None:
         feed_joint_state(assembler, message)
 
-    cameras = [_subscribe_camera(node, camera, assembler) for camera in card.cameras]
-    return [*cameras, node.create_subscription(JointState, card.state.topic, on_joint_state, SENSOR)]
+    cameras = [_subscribe_camera(node, camera, assembler, qos) for camera in card.cameras]
+    return [*cameras, node.create_subscription(JointState, card.state.topic, on_joint_state, qos)]
 
 
-def _subscribe_camera(node: Node, camera: CameraCard, assembler: ObservationAssembler) -> Subscription:
+def _subscribe_camera(
+    node: Node, camera: CameraCard, assembler: ObservationAssembler, qos: QoSProfile
+) -> Subscription:
     def on_image(message: Image | CompressedImage) -> None:
         receipt = time.monotonic_ns()
         feed_frame(assembler, read_frame(camera, message), receipt)
 
     kind = CompressedImage if camera.compressed else Image
-    return node.create_subscription(kind, image_topic(camera), on_image, SENSOR)
+    return node.create_subscription(kind, image_topic(camera), on_image, qos)

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import os
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vla_eval.bags.entries import BagError
+from vla_eval.bags.mcap_bytes import DAMAGE, MESSAGE, MESSAGE_HEAD, RECORD, records, text, unpacked, words_of
 
 MAGIC = b"\x89MCAP0\r\n"
-_SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _MESSAGE_INDEX, _METADATA, _DATA_END, _FOOTER = 3, 4, 5, 6, 7, 12, 15, 2
-_RECORD = struct.Struct("<BQ")
-_MESSAGE_HEAD = struct.Struct("<HIQQ")
+_SCHEMA, _CHANNEL, _CHUNK, _MESSAGE_INDEX, _METADATA, _DATA_END, _FOOTER = 3, 4, 6, 7, 12, 15, 2
 _CHUNK_HEAD = struct.Struct("<QQQII")  # ends with the length of the compression's name
 _HEAD_BYTES = 128
 _LOOSE_BYTES = 1 << 20
@@ -47,6 +45,8 @@ class Part:
     crc: int = 0
     index: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Of each channel: where its list of messages is in the file (0: nowhere), and how many they are."""
+    index_is_wrong: bool = False
+    """It contradicts itself, and is made anew from the messages."""
 
 
 class McapFile:
@@ -98,46 +98,66 @@ class McapFile:
         position, self.truncated = len(MAGIC), True
         while True:
             head = os.pread(self._fd, _HEAD_BYTES, position)
-            if len(head) < _RECORD.size:
+            if len(head) < RECORD.size:
                 break
-            opcode, length = _RECORD.unpack_from(head)
-            if opcode == 0 or position + _RECORD.size + length > size:
+            opcode, length = RECORD.unpack_from(head)
+            if opcode == 0 or position + RECORD.size + length > size:
                 break
             if opcode == _DATA_END:
                 self.truncated = os.pread(self._fd, len(MAGIC), max(size - len(MAGIC), position)) != MAGIC
             if opcode == _FOOTER:
                 break
-            self._note(opcode, position + _RECORD.size, length, head[_RECORD.size :])
-            position += _RECORD.size + length
+            after = position + RECORD.size + length
+            try:
+                self._note(opcode, position + RECORD.size, length, head[RECORD.size :])
+            except DAMAGE as error:
+                if after == size and not isinstance(error, BagError):
+                    break  # after a power failure the last record may be half on the disk
+                raise self._damaged(error, position) from None
+            position = after
         if self.truncated and self._uncounted is not None:
             try:  # its index may be cut short, and after a power failure itself half on the disk
                 self._uncounted.index = self._read_through(self._uncounted)
-            except BagError:
+            except DAMAGE:
                 self.parts.remove(self._uncounted)
                 self._uncounted = None
-        self._end_of_part()
-        self._find_channels()
+        try:
+            self._end_of_part()
+            self._find_channels()
+        except DAMAGE as error:
+            raise self._damaged(error, position) from None
+
+    def _damaged(self, error: Exception, position: int) -> BagError:
+        if isinstance(error, BagError):
+            return error
+        return BagError(f"{self.path}: damaged at byte {position} ({words_of(error)})")
 
     def _note(self, opcode: int, offset: int, length: int, head: bytes) -> None:
-        if opcode == _MESSAGE:
-            self._note_loose(offset - _RECORD.size, length + _RECORD.size, head)
+        if opcode == MESSAGE:
+            self._note_loose(offset - RECORD.size, length + RECORD.size, head)
         elif opcode == _MESSAGE_INDEX:
             channel, listed = struct.unpack_from("<HI", head)
-            if self._uncounted is not None and self._loose is None:
-                self._uncounted.index[channel] = (offset + 6, listed // 16)
+            part = self._uncounted
+            if part is not None and self._loose is None:
+                part.index_is_wrong |= listed + 6 != length or listed % 16 != 0 or channel in part.index
+                part.index[channel] = (offset + 6, listed // 16)
         else:
             self._end_of_part()
             if opcode == _CHUNK:
                 start_ns, end_ns, plain_size, crc, name_size = _CHUNK_HEAD.unpack_from(head)
                 name = head[_CHUNK_HEAD.size : _CHUNK_HEAD.size + name_size].decode(errors="replace")
                 data = _CHUNK_HEAD.size + name_size + 8
+                if data > length:
+                    raise ValueError("the name of a chunk's compression goes beyond the chunk")
                 self._uncounted = Part(start_ns, end_ns, offset + data, length - data, name, plain_size, crc)
                 self.parts.append(self._uncounted)
             elif opcode in (_SCHEMA, _CHANNEL, _METADATA):
                 self._note_record(opcode, os.pread(self._fd, length, offset))
 
     def _note_loose(self, offset: int, length: int, head: bytes) -> None:
-        channel, _, stamp_ns, _ = _MESSAGE_HEAD.unpack_from(head)
+        channel, _, stamp_ns, _ = MESSAGE_HEAD.unpack_from(head)
+        if length < RECORD.size + MESSAGE_HEAD.size:
+            raise ValueError(f"a message of {length} bytes")
         part = self._loose
         if part is None or part.size > _LOOSE_BYTES:
             self._end_of_part()
@@ -152,15 +172,15 @@ class McapFile:
         part, self._uncounted, self._loose = self._uncounted, None, None
         if part is None:
             return
-        if not part.index:
+        if not part.index or part.index_is_wrong:
             part.index = self._read_through(part)
         for channel, (_, count) in part.index.items():
             self.counts[channel] = self.counts.get(channel, 0) + count
 
     def _read_through(self, part: Part) -> dict[int, tuple[int, int]]:
         data, listed = self.data_of(part), {}
-        for opcode, start, end in _records(data):
-            if opcode == _MESSAGE:
+        for opcode, start, end in records(data, self._where(part)):
+            if opcode == MESSAGE:
                 (channel,) = struct.unpack_from("<H", data, start)
                 listed[channel] = (0, listed.get(channel, (0, 0))[1] + 1)
             elif opcode in (_SCHEMA, _CHANNEL):
@@ -187,45 +207,29 @@ class McapFile:
     def _note_record(self, opcode: int, data: bytes) -> None:
         if opcode == _SCHEMA:
             (number,) = struct.unpack_from("<H", data)
-            name, position = _text(data, 2)
-            encoding, position = _text(data, position)
-            self._schemas[number] = (name, encoding, _text(data, position)[0])
+            name, position = text(data, 2)
+            encoding, position = text(data, position)
+            self._schemas[number] = (name, encoding, text(data, position)[0])
         elif opcode == _CHANNEL:
             number, schema = struct.unpack_from("<HH", data)
-            topic, position = _text(data, 4)
-            self._numbers[number] = (topic, _text(data, position)[0], schema)
+            topic, position = text(data, 4)
+            self._numbers[number] = (topic, text(data, position)[0], schema)
         else:
-            _, position = _text(data, 0)
+            _, position = text(data, 0)
             position += 4
             while position < len(data):
-                key, position = _text(data, position)
-                self.metadata[key], position = _text(data, position)
+                key, position = text(data, position)
+                self.metadata[key], position = text(data, position)
 
     # Reading
 
     def data_of(self, part: Part) -> bytes:
         """The records of a part, unpacked and checked. Raises BagError where it is damaged."""
         data = os.pread(self._fd, part.size, part.offset)
-        where = f"{self.path}: the chunk at byte {part.offset}"
-        if part.compression == "zstd":
-            import zstandard
+        return unpacked(data, part.compression, part.plain_size, part.crc, self._where(part))
 
-            try:
-                data = zstandard.decompress(data, max_output_size=part.plain_size)
-            except zstandard.ZstdError as error:
-                raise BagError(f"{where} is damaged: {error}") from None
-        elif part.compression == "lz4":
-            import lz4.frame
-
-            try:
-                data = lz4.frame.decompress(data)
-            except RuntimeError as error:
-                raise BagError(f"{where} is damaged: {error}") from None
-        elif part.compression:
-            raise BagError(f"{where} is compressed by {part.compression!r}; known are lz4 and zstd")
-        if len(data) != part.plain_size or (part.crc and zlib.crc32(data) != part.crc):
-            raise BagError(f"{where} is damaged: its checksum is wrong")
-        return data
+    def _where(self, part: Part) -> str:
+        return f"{self.path}: the chunk at byte {part.offset}"
 
     def messages(self, part: Part, wanted: set[int]) -> Iterator[tuple[int, int, bytes]]:
         """(channel number, log time [ns], data) of a part's messages on the wanted channels, in the order of the file."""
@@ -237,11 +241,13 @@ class McapFile:
             yield from self._picked(part, inside)
             return
         data = self.data_of(part)
-        for opcode, start, end in _records(data):
-            if opcode == _MESSAGE:
-                channel, _, stamp_ns, _ = _MESSAGE_HEAD.unpack_from(data, start)
+        for opcode, start, end in records(data, self._where(part)):
+            if opcode == MESSAGE:
+                channel, _, stamp_ns, _ = MESSAGE_HEAD.unpack_from(data, start)
                 if channel in wanted:
-                    yield channel, stamp_ns, data[start + _MESSAGE_HEAD.size : end]
+                    if not part.start_ns <= stamp_ns <= part.end_ns:
+                        raise BagError(f"{self._where(part)} is damaged: a message's time is outside of the chunk's")
+                    yield channel, stamp_ns, data[start + MESSAGE_HEAD.size : end]
 
     def _picked(self, part: Part, channels: list[int]) -> Iterator[tuple[int, int, bytes]]:
         """Reads no more than the messages themselves: the images around them stay on the disk."""
@@ -251,27 +257,11 @@ class McapFile:
             listed = os.pread(self._fd, 16 * count, offset)
             found += [(at, channel, stamp_ns) for stamp_ns, at in struct.iter_unpack("<QQ", listed)]
         for at, channel, stamp_ns in sorted(found):
-            head = os.pread(self._fd, _RECORD.size, part.offset + at)
-            opcode, length = _RECORD.unpack(head) if len(head) == _RECORD.size else (0, 0)
-            if opcode != _MESSAGE or at + length > part.size:
-                raise BagError(f"{self.path}: the index of the chunk at byte {part.offset} is damaged")
-            record = os.pread(self._fd, length, part.offset + at + _RECORD.size)
-            yield channel, stamp_ns, record[_MESSAGE_HEAD.size :]
-
-
-def _records(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """(opcode, start, end) of the records in a chunk."""
-    position = 0
-    while position + _RECORD.size <= len(data):
-        opcode, length = _RECORD.unpack_from(data, position)
-        start = position + _RECORD.size
-        position = start + length
-        if position > len(data):
-            raise BagError(f"a record of {length} bytes goes beyond its chunk")
-        yield opcode, start, position
-
-
-def _text(data: bytes, position: int) -> tuple[str, int]:
-    (size,) = struct.unpack_from("<I", data, position)
-    start = position + 4
-    return data[start : start + size].decode(errors="replace"), start + size
+            head = os.pread(self._fd, RECORD.size, part.offset + at) if at < part.size else b""
+            opcode, length = RECORD.unpack(head) if len(head) == RECORD.size else (0, 0)
+            whole = opcode == MESSAGE and MESSAGE_HEAD.size <= length <= part.size - at - RECORD.size
+            record = os.pread(self._fd, length, part.offset + at + RECORD.size) if whole else b""
+            told = MESSAGE_HEAD.unpack_from(record) if len(record) == length and whole else None
+            if told is None or (told[0], told[2]) != (channel, stamp_ns) or not part.start_ns <= stamp_ns <= part.end_ns:
+                raise BagError(f"{self._where(part)} or its index is damaged")
+            yield channel, stamp_ns, record[MESSAGE_HEAD.size :]

@@ -96,10 +96,15 @@ class Bag:
         """The content of metadata.yaml; empty where it is absent or cut short."""
         try:
             content = yaml.safe_load((self.path / METADATA_FILE).read_text(encoding="utf-8"))
-        except (FileNotFoundError, UnicodeDecodeError, yaml.YAMLError):
+        except (FileNotFoundError, ValueError, yaml.YAMLError):  # a date that is none is a ValueError
             return {}
         information = content.get(_INFORMATION) if isinstance(content, dict) else None
-        return information if isinstance(information, dict) else {}
+        if not isinstance(information, dict):
+            return {}
+        for key, kind, words in (("relative_file_paths", list, "a list"), ("custom_data", dict, "a mapping")):
+            if not isinstance(information.get(key) or kind(), kind):
+                raise BagError(f"{self.path / METADATA_FILE}: {key} is not {words}")
+        return information
 
     def _storage_files(self, information: dict) -> list[Path]:
         if not self.path.is_dir():
@@ -132,9 +137,10 @@ class Bag:
         if inner is not None:
             try:
                 custom = (yaml.safe_load(inner) or {}).get("custom_data") or {}
-            except (yaml.YAMLError, AttributeError):
+                custom = {str(key): str(value) for key, value in custom.items()}
+            except (yaml.YAMLError, AttributeError, ValueError):
                 custom = {}
-            self.metadata = {**{str(key): str(value) for key, value in custom.items()}, **self.metadata}
+            self.metadata = {**custom, **self.metadata}
 
     def _merge_foreign(self) -> None:
         for bag in self._foreign:
@@ -257,6 +263,6 @@ def message_type(name: str, topic: str = "") -> type:
     package, _, kind = name.partition("/msg/")
     try:
         return getattr(importlib.import_module(f"{package}.msg"), kind)
-    except (ImportError, AttributeError, ValueError):
+    except (ImportError, AttributeError, ValueError, TypeError):
         where = f"{topic} is of type" if topic else "type"
         raise BagError(f"{where} {name}, which is not installed here") from None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from vla_contract.card import InterfaceCard
+from vla_eval.bags.entries import BagError
 
 SUITE = (
     "vla/action_chunk",
@@ -12,6 +15,7 @@ SUITE = (
     "vla/controller_status",
     "vla/task_state",
     "vla/shadow/action_chunk",
+    "vla/shadow/policy_info",
     "robot_description",
 )
 SHARED = ("/clock", "/tf_static", "/rosout")
@@ -36,6 +40,23 @@ def card_topics(card: InterfaceCard) -> list[str]:
 def default_topics(card: InterfaceCard) -> list[str]:
     """All that the evidence is made of, each once."""
     return list(dict.fromkeys([*card_topics(card), *SUITE, *SHARED]))
+
+
+def check_names(namespace: str, topics: Iterable[str]) -> None:
+    """Raises BagError where ROS allows no such namespace ("": none), or no such topic in it; it names the offender."""
+    from rclpy.exceptions import NameValidationException
+    from rclpy.validate_full_topic_name import validate_full_topic_name
+    from rclpy.validate_namespace import validate_namespace
+
+    try:
+        what = f"namespace '{namespace}'"
+        validate_namespace(namespace if namespace.startswith("/") else f"/{namespace}")
+        for topic in topics:
+            what = f"topic '{topic}'"
+            validate_full_topic_name(absolute(topic, namespace))
+    except NameValidationException as error:
+        reason = str(error).splitlines()[0].rstrip(":")
+        raise BagError(f"{what}: {reason[:1].lower()}{reason[1:]}") from None
 
 
 def absolute(topic: str, namespace: str) -> str:

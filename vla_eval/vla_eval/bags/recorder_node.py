@@ -26,7 +26,7 @@ from vla_eval.bags.entries import BagError
 from vla_eval.bags.identity import Identity
 from vla_eval.bags.offered_qos import Offered, Wanted, fitting
 from vla_eval.bags.reader import message_type
-from vla_eval.bags.recorded_topics import absolute, default_topics
+from vla_eval.bags.recorded_topics import absolute, check_names, default_topics
 from vla_eval.bags.recording import IMAGE_TYPES, Recording, RecordingLimits
 from vla_msgs.msg import ControllerStatus, PolicyInfo
 
@@ -81,6 +81,7 @@ class RecorderNode(Node):
     """
 
     def __init__(self, ended: threading.Event, settings: RecorderSettings | None = None, namespace: str = "") -> None:
+        check_names(namespace, ())
         super().__init__("recorder", namespace=namespace or None)
         self.recording: Recording | None = None
         self.failure: str | None = None
@@ -88,6 +89,7 @@ class RecorderNode(Node):
         settings = settings or self._from_parameters()
         self._identity = Identity(settings.card, settings.checkpoint, self.get_namespace())
         names = settings.topics or default_topics(self._identity.card)
+        check_names(self.get_namespace(), names)
         self._topics = list(dict.fromkeys(absolute(name, self.get_namespace()) for name in names))
         self._definitions = Definitions()
         self._heard: dict[str, _Heard] = {}

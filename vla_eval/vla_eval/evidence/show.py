@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich.table import Table
+from rich.text import Text
 
 from vla_eval.evidence.rows import EpisodeRow
 
@@ -21,8 +22,9 @@ def episode_table(episodes: Iterable[EpisodeRow]) -> Table:
         source = f" ({e.outcome_source})" if e.outcome_source else ""
         latency = "-" if e.latency_p50_ms is None else f"{e.latency_p50_ms:.0f} / {e.latency_p99_ms:.0f}"
         refused = ", ".join(f"{count} {name}" for name, count in e.refused.items())
-        table.add_row(
+        cells = (
             str(e.episode), e.run_id[:8], e.instruction, f"{e.outcome}{source}", e.label, f"{e.seconds:.1f}",
             str(e.inferences), f"{e.clamped_share:.1%}", refused, latency,
         )  # fmt: skip
+        table.add_row(*map(Text, cells))  # as text: in a plain string rich reads "[red]" as a colour
     return table

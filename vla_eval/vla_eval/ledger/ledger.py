@@ -15,6 +15,8 @@ ledger.json:
                 by header stamps; the chunks' by the stamps of their observations, within a run
     unreadable  {topic: messages whose stamps could not be read}
     notes       [sentences a reader must know]
+    asked       {"bag", "live", "once", "card", "namespace", "replan_steps"}: options of `vla ledger`, which writes them; null
+                where not given
 
 A section:
 

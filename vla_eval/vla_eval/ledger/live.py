@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import rclpy
 from rclpy.context import Context
@@ -32,6 +36,8 @@ from .table import render
 
 WINDOW_S = 10.0
 VIEW_S = 0.5
+POLL_S = 0.1
+"""Longest time until Ctrl-C is noticed [s]."""
 
 
 class LedgerNode(Node):
@@ -120,7 +126,9 @@ def watch(
         executor = SingleThreadedExecutor(context=context)
         executor.add_node(node)
         try:
-            return _once(node, executor, window_s, console) if once else _follow(node, executor, console)
+            with _interrupts() as told:
+                run = _once if once else _follow
+                return run(node, executor, console, told, window_s)
         finally:
             executor.shutdown(timeout_sec=1.0)
             node.destroy_node()
@@ -128,14 +136,32 @@ def watch(
         rclpy.try_shutdown(context=context)
 
 
-def _spin(executor: SingleThreadedExecutor, seconds: float) -> None:
+@contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """An event that SIGINT sets, also where a shell in the background left it ignored and there is no KeyboardInterrupt."""
+    told = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield told
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: told.set())
+    try:
+        yield told
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _spin(executor: SingleThreadedExecutor, seconds: float, told: threading.Event) -> None:
     until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0.0:
-        executor.spin_once(timeout_sec=left)
+    while (left := until - time.monotonic()) > 0.0 and not told.is_set():
+        executor.spin_once(timeout_sec=min(left, POLL_S))
 
 
-def _once(node: LedgerNode, executor: SingleThreadedExecutor, window_s: float, console: Console) -> Ledger:
-    _spin(executor, window_s)
+def _once(
+    node: LedgerNode, executor: SingleThreadedExecutor, console: Console, told: threading.Event, window_s: float
+) -> Ledger:
+    _spin(executor, window_s, told)
+    if told.is_set():
+        raise KeyboardInterrupt
     if not node.builder.chunks:
         raise LedgerError(f"no action chunk on {node.resolve_topic_name('vla/action_chunk')} in {window_s:g} s")
     ledger = node.ledger()
@@ -143,16 +169,16 @@ def _once(node: LedgerNode, executor: SingleThreadedExecutor, window_s: float, c
     return ledger
 
 
-def _follow(node: LedgerNode, executor: SingleThreadedExecutor, console: Console) -> Ledger:
+def _follow(
+    node: LedgerNode, executor: SingleThreadedExecutor, console: Console, told: threading.Event, window_s: float
+) -> Ledger:
     ledger = node.ledger()
     with Live(_view(node, ledger), console=console, auto_refresh=False, vertical_overflow="crop") as live:
-        try:
-            while True:
-                _spin(executor, VIEW_S)
-                ledger = node.ledger()
-                live.update(_view(node, ledger), refresh=True)
-        except KeyboardInterrupt:
-            return ledger
+        while not told.is_set():
+            _spin(executor, VIEW_S, told)
+            ledger = node.ledger()
+            live.update(_view(node, ledger), refresh=True)
+    return ledger
 
 
 def _view(node: LedgerNode, ledger: Ledger) -> RenderableType:

@@ -13,6 +13,13 @@ from .table import WORDS
 _COLORS = ("#8da9b8", "#5b8ba6", "#0b6e99", "#7a9a5a", "#e08a2e", "#c9c1b4")
 _INK, _FAINT = "#333333", "#c4c4c4"
 _MOST_RUNS = 12
+SUFFIXES = (".png", ".svg")
+
+
+def check_suffix(path: str | Path) -> None:
+    """Raises LedgerError where the name does not end like a picture that can be drawn."""
+    if Path(path).suffix.lower() not in SUFFIXES:
+        raise LedgerError(f"{path}: a picture's name ends in {' or '.join(SUFFIXES)}")
 
 
 def draw(ledger: Ledger | dict, path: str | Path) -> None:
@@ -23,8 +30,9 @@ def draw(ledger: Ledger | dict, path: str | Path) -> None:
         ledger: A ledger, or the content of its ledger.json.
 
     Raises:
-        LedgerError: There is no complete row to draw.
+        LedgerError: There is no complete row to draw, or the name ends in neither .png nor .svg.
     """
+    check_suffix(path)
     content = ledger.as_dict() if isinstance(ledger, Ledger) else ledger
     overall = content["overall"]
     if not overall["identity"]["rows"]:

@@ -27,7 +27,7 @@ ENCODINGS = get_args(CameraCard.model_fields["encoding"].annotation)
 def draft_of_graph(
     *, namespace: str = "", seconds: float = 3.0, progress: Callable[[float], None] = lambda _: None
 ) -> Draft:
-    """Listens for ``seconds`` [s]. Raises PreflightError for a graph without joint states."""
+    """Listens for ``seconds`` [s]. Raises PreflightError for a graph without joint states, or a wrong namespace."""
     heard: dict[str, list] = defaultdict(list)
     with Listener(namespace) as listener:
         listener.discover()

@@ -19,12 +19,14 @@ NS = 1_000_000_000
 
 
 def sample_of_bag(path: str | Path, card: InterfaceCard, *, namespace: str | None = None, seconds: float = 60.0) -> Sample:
-    """The first ``seconds`` of a bag [s].
+    """The first ``seconds`` of a bag [s]; all of it where it has no more.
 
     Raises:
         BagError: No bag, or one that cannot be read.
-        PreflightError: A bag without messages.
+        PreflightError: A bag without messages, or seconds that are not above 0.
     """
+    if not seconds > 0.0:
+        raise PreflightError(f"seconds is {seconds:g}, allowed are above 0")
     with Bag(path, namespace) as bag:
         if not any(topic.count for topic in bag.topics.values()):
             raise PreflightError(f"{path}: the bag has no messages, there is nothing to check")
@@ -38,7 +40,7 @@ def sample_of_bag(path: str | Path, card: InterfaceCard, *, namespace: str | Non
         found.pop(None, None)
         for name, topic in bag.topics.items():
             sampler.exists(found.get(name, name), topic.type)
-        end = bag.start_ns + int(seconds * NS)
+        end = bag.start_ns + int(seconds * NS) if seconds < length else None
         node_time = _node_time(bag, end)
         maker = EventMaker(card)
         readable = [name for name in found if message_class(bag.topics[name].type) is not None]
@@ -47,7 +49,7 @@ def sample_of_bag(path: str | Path, card: InterfaceCard, *, namespace: str | Non
     return sampler.finish()
 
 
-def _node_time(bag: Bag, end_ns: int):
+def _node_time(bag: Bag, end_ns: int | None):
     """From receive time to the node's clock, which is /clock where the bag has it: int -> int [ns]."""
     clock = bag.topics.get("/clock")
     if clock is None or not clock.count:

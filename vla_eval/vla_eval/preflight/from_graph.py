@@ -7,11 +7,13 @@ from collections.abc import Callable
 
 import rclpy
 from rclpy.context import Context
+from rclpy.exceptions import InvalidNamespaceException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
+from rclpy.validate_namespace import validate_namespace
 
 from vla_contract.card import InterfaceCard
 from vla_contract.ros.qos import LATCHED, RELIABLE
@@ -32,9 +34,16 @@ class Listener:
 
     Args:
         namespace: Of the robot; empty for none.
+
+    Raises:
+        PreflightError: The namespace is no ROS name.
     """
 
     def __init__(self, namespace: str = "") -> None:
+        try:
+            validate_namespace(f"/{namespace.strip('/')}")
+        except InvalidNamespaceException as error:
+            raise PreflightError(f"--namespace {namespace!r}: {' '.join(str(error).split())}") from None
         self._context = Context()
         rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
         try:
@@ -87,7 +96,7 @@ class Listener:
 def sample_of_graph(
     card: InterfaceCard, *, namespace: str = "", seconds: float = 5.0, progress: Callable[[float], None] = lambda _: None
 ) -> Sample:
-    """What the graph sends in ``seconds`` [s]. Raises PreflightError for an empty graph."""
+    """What the graph sends in ``seconds`` [s]. Raises PreflightError for an empty graph or a wrong namespace."""
     where = f"the graph in /{namespace.strip('/')}" if namespace.strip("/") else "the graph"
     sampler, maker = Sampler(card, where), EventMaker(card)
     with Listener(namespace) as listener:

@@ -15,8 +15,11 @@ EPISODES, FRAMES = 12, 4
 """Demonstrations that are read, and pictures of each."""
 
 
-def reference_pictures(path: str | Path, card: InterfaceCard) -> dict[str, np.ndarray]:
+def reference_pictures(path: str | Path, card: InterfaceCard, *, namespace: str | None = None) -> dict[str, np.ndarray]:
     """Camera -> (k, 32, 32, 3) float32.
+
+    Args:
+        namespace: Of the robot in a bag; None: the bag's own, or none. Demonstrations have none.
 
     Raises:
         BagError, DemonstrationError: What is there cannot be read.
@@ -28,7 +31,7 @@ def reference_pictures(path: str | Path, card: InterfaceCard) -> dict[str, np.nd
     else:
         from vla_eval.preflight.from_bag import sample_of_bag
 
-        sample = sample_of_bag(path, card)
+        sample = sample_of_bag(path, card, namespace=namespace)
         pictures = {name: camera.thumbnails for name, camera in sample.cameras.items()}
     missing = [camera.name for camera in card.cameras if not len(pictures.get(camera.name, ()))]
     if missing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,9 +20,10 @@ from vla_contract.chunk import ActionChunk
 from vla_contract.ros.convert import chunk_to_msg, run_id_to_msg
 from vla_contract.ros.images import array_to_image
 from vla_contract.ros.stamps import ns_to_stamp
-from vla_eval.bags.bag_folder import BagFolder
+from vla_eval.bags.bag_folder import RESERVE_BYTES, BagFolder
 from vla_eval.bags.definitions import Definitions
 from vla_eval.bags.reader import Bag
+from vla_eval.replay.errors import ReplayError
 from vla_eval.replay.replay import Replay
 from vla_msgs.msg import PolicyStatus
 from vla_policy_node.policy import Policy
@@ -112,45 +114,79 @@ def write_made_up_bag(path: Path, card: InterfaceCard, seconds: float) -> None:
             draft.write(topic, received_ns, message)
 
 
+def bag_bytes(card: InterfaceCard, seconds: float) -> int:
+    """What the made-up bag takes on the disk, a little generously [bytes]."""
+    pictures = sum(camera.height * camera.width * 3 * camera.rate for camera in card.cameras)
+    return int(seconds * (1.01 * pictures + 100_000)) + RESERVE_BYTES
+
+
+def check_space(folder: Path | None, card: InterfaceCard, seconds: float) -> None:
+    """Raises ReplayError where the disk of a folder (None: that of temporary files) has no room for the made-up bag."""
+    folder = Path(tempfile.gettempdir()) if folder is None else folder
+    need, free = bag_bytes(card, seconds), shutil.disk_usage(folder).free
+    if free < need:
+        raise ReplayError(
+            f"{folder}: a made-up bag of {seconds:.0f} s needs {need / 1e9:.1f} GB for as long as it is replayed, and "
+            f"{free / 1e9:.1f} GB are free; give another folder, or leave the replay out"
+        )
+
+
 def replay_bench(
     seconds: float, card_path: str | Path, *, policy: Policy | None = None, models=(), folder: Path | None = None
 ) -> dict:
-    """Writes a bag of so many seconds and replays it.
+    """Writes a bag of so many seconds and replays it: observations and recorded chunks alone, then with all that is given.
 
     Args:
         card_path: Interface card; its cameras and rates are recorded.
-        policy: Infers on every observation; by default the stamps, observations and recorded chunks alone.
-        models: Kinematics for the controller, which then runs as well.
+        policy: Infers on every observation, warmed up.
+        models: Kinematics for the controllers, which then run as well: on the recorded chunks and on the policy's.
         folder: Where the bag is written, and removed from; by default a temporary folder.
 
     Returns:
-        realtime_factor; rss_growth_mb: of the resident memory over the second half of the replay [MB]; seconds;
-        bag_mb; absent: observations that were not whole (0).
+        realtime_factor: with all that is given. bare_realtime_factor: of observations and recorded chunks. rss_growth_mb: of
+        the resident memory over the second half of a replay, the larger one [MB]. seconds; bag_mb; policy: its head;
+        absent: observations that were not whole (0).
+
+    Raises:
+        ReplayError: The disk has no room for the bag.
     """
     card = load_card(card_path)
+    check_space(folder, card, seconds)
     with tempfile.TemporaryDirectory(dir=folder) as space:
         path = Path(space) / "bag"
         write_made_up_bag(path, card, seconds)
         size = sum(file.stat().st_size for file in path.iterdir())
-        gc.collect()
-        seen: list[tuple[float, int]] = []
+        runs = [_timed(path, card, seconds, None, ())]
+        if policy is not None or models:
+            runs.append(_timed(path, card, seconds, policy, models))
+    return {
+        "realtime_factor": runs[-1]["realtime_factor"],
+        "bare_realtime_factor": runs[0]["realtime_factor"],
+        "rss_growth_mb": max(run["rss_growth_mb"] for run in runs),
+        "seconds": seconds,
+        "bag_mb": round(size / 1e6, 1),
+        "policy": policy.info.head if policy else None,
+        "absent": sum(run["absent"] for run in runs),
+    }
 
-        def look(now_ns: int) -> None:
-            done = (now_ns - START_NS) * 1e-9 / seconds
-            if not seen or done - seen[-1][0] >= 0.02:
-                seen.append((done, _resident_bytes()))
 
-        begin = time.perf_counter()
-        with Bag(path) as bag:
-            figures = Replay(bag, card, {"policy": policy} if policy else {}, models, progress=look).run()
-        wall = time.perf_counter() - begin
+def _timed(path: Path, card: InterfaceCard, seconds: float, policy: Policy | None, models) -> dict:
+    gc.collect()
+    seen: list[tuple[float, int]] = []
+
+    def look(now_ns: int) -> None:
+        done = (now_ns - START_NS) * 1e-9 / seconds
+        if not seen or done - seen[-1][0] >= 0.02:
+            seen.append((done, _resident_bytes()))
+
+    begin = time.perf_counter()
+    with Bag(path) as bag:
+        figures = Replay(bag, card, {"policy": policy} if policy else {}, models, progress=look).run()
+    wall = time.perf_counter() - begin
     late = [rss for done, rss in seen if done >= 0.5] or [0]
     return {
         "realtime_factor": round(seconds / wall, 2),
         "rss_growth_mb": round((max(late) - late[0]) / 1e6, 2),
-        "seconds": seconds,
-        "bag_mb": round(size / 1e6, 1),
-        "policy": policy.info.head if policy else None,
         "absent": figures["scores"]["absent"],
     }
 

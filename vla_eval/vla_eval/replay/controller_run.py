@@ -78,10 +78,8 @@ class ControllerRun:
             curve.finish()
 
     def clock_set_back(self) -> None:
-        """The node's clock was set back: what waits is of the time before."""
-        self._drain(None)
-        for curve in self.curves:
-            curve.finish()
+        """The node's clock was set back: what waits is of the time before, and ends as at the end of a recording."""
+        self.finish()
         self._controller, self._now_ns, self._newest_ns, self._q = None, None, 0, None
 
     def as_dict(self) -> dict:

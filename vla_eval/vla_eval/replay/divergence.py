@@ -66,7 +66,7 @@ def pair(first: ActionChunk, second: ActionChunk) -> Pairing:
     for field in ("names", "action_space", "step_period_ns"):
         a, b = getattr(first, field), getattr(second, field)
         if a != b:
-            raise ReplayError(f"{field}: {_said(a)} and {_said(b)}; only chunks of one contract can be compared")
+            raise ReplayError(f"{field}: {said(a)} and {said(b)}; only chunks of one contract can be compared")
     period = max(first.step_period_ns, 1)
     shift = round((second.stamp_ns - first.stamp_ns) / period)  # second's row j is due with first's row j + shift
     begin, end = max(0, shift), min(first.horizon, second.horizon + shift)
@@ -85,7 +85,8 @@ def pair(first: ActionChunk, second: ActionChunk) -> Pairing:
     return Pairing(a, b, first.step_stamps_ns()[rows], int(offset), comparable)
 
 
-def _said(value) -> str:
+def said(value: object) -> str:
+    """A field of a chunk's contract in words."""
     return value.name if hasattr(value, "name") else ", ".join(value) if isinstance(value, tuple) else str(value)
 
 

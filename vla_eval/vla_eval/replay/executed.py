@@ -44,6 +44,10 @@ class JointHistory:
         while self._rows[-1][0] - self._rows[0][0] > KEPT_NS:
             self._rows.popleft()
 
+    def clear(self) -> None:
+        """The clock was set back: nothing measured before is of the time that begins."""
+        self._rows.clear()
+
     def at(self, times_ns: np.ndarray) -> np.ndarray | None:
         """(N, J), linear between states; None where an instant lies outside of what is kept."""
         if not self._rows or times_ns[0] < self._rows[0][0] or times_ns[-1] > self._rows[-1][0]:

@@ -159,12 +159,17 @@ class Replay:
         return None
 
     def _compare_shadow(self, shadow: ActionChunk) -> None:
-        """Against the recorded chunk whose observation is nearest in time."""
+        """Against the recorded chunk that it answers; one of another origin, against that of the nearest observation."""
         if self._shadow is None:
             self._shadow = Comparison(self._card)
-        near = [c for c in self._chunks.values() if c.horizon]
-        if near and shadow.horizon:
-            self._shadow.add(min(near, key=lambda chunk: abs(chunk.stamp_ns - shadow.stamp_ns)), shadow)
+        if not shadow.horizon:
+            return
+        answered = self._chunks.get((shadow.run_id, shadow.sequence))
+        if answered is None or not answered.horizon:
+            near = [chunk for chunk in self._chunks.values() if chunk.horizon]
+            answered = min(near, key=lambda chunk: abs(chunk.stamp_ns - shadow.stamp_ns), default=None)
+        if answered is not None:
+            self._shadow.add(answered, shadow)
 
     def _close(self, report: ChunkReport) -> None:
         """A recorded CLOSED report, some time after it came: the offline controller has closed the same chunk by now."""
@@ -200,20 +205,24 @@ class Replay:
                 del memory[next(iter(memory))]
 
     def _set_back(self) -> None:
-        """The node's clock was set back in the recording: a simulator began anew."""
+        """The node's clock was set back in the recording: a simulator began anew. What waits is of the time before."""
+        self._end_time(ControllerRun.clock_set_back)
+        self._history.clear()
+
+    def _settle(self) -> None:
+        self._end_time(ControllerRun.finish)
+
+    def _end_time(self, end: Callable[[ControllerRun], None]) -> None:
         self._seconds += (self._now_ns - (self._first_ns or 0)) * 1e-9
         self._first_ns, self._now_ns = None, 0
         while self._pending:
             self._decide(self._pending.popleft())
         if self._fault_run:
             self._fault_run.clock_set_back()
-
-    def _settle(self) -> None:
-        self._set_back()
         for run in (self._recorded, *(track.controller for track in self._tracks)):
             if run is not None:
-                run.finish()
-        while self._ended:
+                end(run)
+        while self._ended:  # their stamps mean nothing to another clock
             self._close(self._ended.popleft()[1])
         if self._recorded is not None:
             self._compare_outcomes()

@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from enum import Enum
 
 from vla_contract.card import CameraCard, InterfaceCard
-from vla_contract.chunk import ChunkError
+from vla_contract.chunk import ActionChunk, ChunkError
 from vla_contract.ros.convert import chunk_from_msg, report_from_msg, run_id_from_msg
 from vla_contract.ros.stamps import stamp_to_ns
 from vla_eval.bags.reader import Bag
+from vla_eval.replay.divergence import said
 from vla_eval.replay.errors import ReplayError
 from vla_policy_node.ros_inputs import Frame, image_topic, read_frame
 
 SAME_CLOCK_NS = 5_000_000_000
 """A receive time this near to a stamp is of the same clock."""
+JUMP_NS = 1_000_000_000
+"""/clock was set back where it is so much before what it was [ns]."""
 
 
 class Kind(Enum):
@@ -46,10 +49,12 @@ class NodeTime:
     def __init__(self, follows_clock: bool) -> None:
         self._follows_clock = follows_clock
         self._wall: bool | None = None
-        self._now_ns = 0
+        self._now_ns = self._before_ns = 0
 
     def on_clock(self, stamp_ns: int) -> None:
         """A message of /clock."""
+        if stamp_ns < self._now_ns - JUMP_NS:
+            self._before_ns = self._now_ns
         self._now_ns = stamp_ns
 
     def at(self, received_ns: int, stamp_ns: int) -> int:
@@ -58,11 +63,14 @@ class NodeTime:
             self._wall = abs(received_ns - stamp_ns) < SAME_CLOCK_NS
         if self._wall:
             return received_ns
-        # /clock ticks coarsely, and a stamp is never ahead of its own clock.
-        back = stamp_ns and stamp_ns < self._now_ns - SAME_CLOCK_NS
-        if not self._follows_clock and back:
+        if self._follows_clock:
+            # A sensor's message that was under way while the clock was set back has a stamp of the time before.
+            if self._now_ns + JUMP_NS < stamp_ns < self._before_ns + JUMP_NS:
+                return self._now_ns
+            return max(self._now_ns, stamp_ns)  # /clock ticks coarsely, and a stamp is never ahead of its own clock
+        if stamp_ns and stamp_ns < self._now_ns - SAME_CLOCK_NS:
             self._now_ns = stamp_ns
-        return max(self._now_ns, stamp_ns) if self._follows_clock else self._newest(stamp_ns)
+        return self._newest(stamp_ns)
 
     def _newest(self, stamp_ns: int) -> int:
         self._now_ns = max(self._now_ns, stamp_ns)
@@ -78,13 +86,17 @@ class Walk:
         malformed: Chunks and reports that could not be read, with the reasons.
 
     Raises:
-        ReplayError: The bag has no action chunks, no joint states, or no camera of the card.
+        ReplayError: The bag has no action chunks, no joint states, or no camera of the card; while iterating, a chunk whose
+            action space, columns or step period are not the card's.
     """
 
     def __init__(self, bag: Bag, card: InterfaceCard) -> None:
         self._bag, self._card = bag, card
         self.counts: dict[str, int] = {}
         self.malformed: list[str] = []
+        self._contract = {
+            "action_space": card.action_space, "names": tuple(card.action.names), "step_period_ns": card.step_period_ns,
+        }  # fmt: skip
         self._cameras: dict[str, CameraCard] = {}
         self.missing: list[str] = []
         for camera in card.cameras:
@@ -143,7 +155,18 @@ class Walk:
         except (ChunkError, ValueError) as error:
             self.malformed.append(f"{relative} {message.sequence}: {error}")
             return Event(now_ns, Kind.MALFORMED, str(error))
+        if kind is not Kind.REPORT and data.horizon:  # a brake asks for nothing that could be misread
+            self._check_contract(relative, data)
         return Event(now_ns, kind, data, data.stamp_ns)
+
+    def _check_contract(self, relative: str, chunk: ActionChunk) -> None:
+        for field, ours in self._contract.items():
+            theirs = getattr(chunk, field)
+            if theirs != ours:
+                raise ReplayError(
+                    f"{self._bag.path}: {field} of {relative} is {said(theirs)}, card {self._card.name} has {said(ours)}; "
+                    "give the card under which the bag was recorded"
+                )
 
     def _count(self, event: Event) -> Event:
         self.counts[event.kind.value] = self.counts.get(event.kind.value, 0) + 1

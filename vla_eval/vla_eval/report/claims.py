@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from vla_eval.report.commands import eval_commands, ledger_command, preflight_command, replay_command, rows_commands
+from vla_eval.report.commands import eval_commands, ledger_commands, preflight_commands, replay_commands, rows_commands
 from vla_eval.report.folder import RunFolder
 from vla_eval.report.words import percent_text, plural
 
@@ -23,6 +23,14 @@ _LATENCY_FOOLED = (
 _REPLAY_FOOLED = (
     "Open-loop error is taken at the states of the recorded run, which another policy would not have come to: a small error does "
     "not show that the loop holds, nor a large one that it fails."
+)
+_BETWEEN_FOOLED = (
+    "Two policies that agree may be wrong together, and a large distance does not say which is. Both are asked at the states of "
+    "the recorded run, to which neither of them may have come."
+)
+_SHADOW_FOOLED = (
+    "The shadow never meets the consequences of its own actions: a small, steady distance may be a better policy, and full "
+    "agreement says nothing of states that the commanding policy never visits. Chunks that the shadow skipped are not counted."
 )
 _LIMITS_FOOLED = (
     "This looks at what was commanded, not at what the arm did; and at the card's limits, which may be wider than the robot's. "
@@ -65,7 +73,7 @@ def claims(run: RunFolder, page: dict) -> list[dict]:
         made.append(_against(run, page["against"]))
     if timing and timing["wholes"]:
         made.append(_claim(
-            _latency(timing), "Nothing; measured from the stamps of chunks and reports.", [ledger_command(run)], _LATENCY_FOOLED,
+            _latency(timing), "Nothing; measured from the stamps of chunks and reports.", ledger_commands(run), _LATENCY_FOOLED,
             run.named("ledger.json", "bag"),
         ))  # fmt: skip
     if replay:
@@ -74,7 +82,7 @@ def claims(run: RunFolder, page: dict) -> list[dict]:
         found = page["preflight"]
         words = f"Preflight: {plural(int(found['errors'] or 0), 'error')}, {plural(int(found['warnings'] or 0), 'warning')}."
         files = run.named("preflight.json", "bag")
-        made.append(_claim(words, "Nothing.", [preflight_command(run, card)], _PREFLIGHT_FOOLED, files))
+        made.append(_claim(words, "Nothing.", preflight_commands(run), _PREFLIGHT_FOOLED, files))
     return made
 
 
@@ -88,7 +96,7 @@ def _against(run: RunFolder, section: dict) -> dict:
 
 
 def _replay_claims(run: RunFolder, replay: dict) -> list[dict]:
-    files, commands = run.named("replay.json", "bag"), [replay_command(run)]
+    files, commands = run.named("replay.json", "bag"), replay_commands(run)
     faults = ", ".join(f"{name}: {count:g}" for name, count in replay["faults"].items())
     changed = f"Faults put into the stream ({faults})." if faults else "Nothing: the recorded stream as it was."
     made = []
@@ -100,11 +108,32 @@ def _replay_claims(run: RunFolder, replay: dict) -> list[dict]:
             words = f"{words} by the controller on {name}: {samples} instants looked at."
             made.append(_claim(words, changed, commands, _LIMITS_FOOLED, files))
     for side in replay["policies"]:
-        worst = max((c for c in side["columns"] if c["mean_abs"] is not None), key=lambda c: c["mean_abs"], default=None)
+        worst = _worst(side)
         if worst:
-            words = f"Open-loop error of {side['name']}: at most {worst['mean_abs']:.4g} {worst['unit']} mean ({worst['name']})."
+            words = f"Open-loop error of {side['name']}: at most {_size(worst)} mean ({worst['name']})."
             made.append(_claim(words, changed, commands, _REPLAY_FOOLED, files))
+    apart = f"The policy, on the same observations. {changed}" if faults else "The policy, on the same observations."
+    names = " and ".join(side["name"] for side in replay["policies"])
+    shadowed = "Nothing: both chunks as recorded."
+    for row, words, change, fooled in (
+        (replay["between"], f"{names or 'The two policies'} are apart", apart, _BETWEEN_FOOLED),
+        (replay["shadow"], "The recorded shadow is apart from the commanding policy", shadowed, _SHADOW_FOOLED),
+    ):
+        worst = _worst(row) if row else None
+        if worst:
+            over = plural(int(row["chunks"] or 0), "chunk")
+            words = f"{words} by at most {_size(worst)} in the mean ({worst['name']}), over {over}."
+            made.append(_claim(words, change, commands, fooled, files))
     return made
+
+
+def _worst(row: dict) -> dict | None:
+    """Column of the largest mean distance."""
+    return max((c for c in row["columns"] if c["mean_abs"] is not None), key=lambda c: c["mean_abs"], default=None)
+
+
+def _size(column: dict) -> str:
+    return f"{column['mean_abs']:.4g} {column['unit']}".strip()
 
 
 def _claim(claim: str, changed: str, commands: list[str], fooled: str, sources: list) -> dict:

@@ -21,6 +21,8 @@ def replay_section(run: RunFolder) -> dict | None:
         "agreement": content.numbers("recorded", "controller_agreement"),
         "controller": _controller(content, "recorded", "controller"),
         "policies": [_policy(content, name) for name in content.mapping("policies")],
+        "between": _comparison(content, "between"),
+        "shadow": _comparison(content, "shadow"),
         "faults": content.numbers("faults", "done"),
         "refused_share": content.number("faults", "refused_share"),
         "scores": content.numbers("scores"),
@@ -30,24 +32,33 @@ def replay_section(run: RunFolder) -> dict | None:
 
 def _policy(content: Content, name: str) -> dict:
     at = ("policies", name)
-    error = (*at, "against_recorded")
+    nothing = {"chunks": None, "equal": None, "columns": [], "cosine": {}, "gripper": {}}
     return {
         "name": name,
         "policy": content.text(*at, "policy"),
         "checkpoint_hash": content.text(*at, "checkpoint_hash"),
-        "chunks": content.number(*error, "chunks"),
-        "equal": content.number(*error, "equal_chunks"),
-        "columns": [
-            {"name": column, "unit": content.text(*error, "columns", column, "unit"),
-             **{f: content.number(*error, "columns", column, f) for f in ("mean_abs", "p95", "max")}}
-            for column in content.mapping(*error, "columns")
-        ],
-        "cosine": {group: content.number(*error, "cosine", group, "mean") for group in content.mapping(*error, "cosine")},
-        "gripper": content.numbers(*error, "gripper_accuracy"),
+        **(_comparison(content, *at, "against_recorded") or nothing),
         "latency_p50": content.number(*at, "latency_ms", "p50"),
         "latency_p99": content.number(*at, "latency_ms", "p99"),
         "failed": content.numbers(*at, "failed"),
         "controller": _controller(content, *at, "controller"),
+    }
+
+
+def _comparison(content: Content, *at: str) -> dict | None:
+    """Two sequences of chunks against each other; None where they were not compared."""
+    if not content.mapping(*at):
+        return None
+    return {
+        "chunks": content.number(*at, "chunks"),
+        "equal": content.number(*at, "equal_chunks"),
+        "columns": [
+            {"name": column, "unit": content.text(*at, "columns", column, "unit"),
+             **{f: content.number(*at, "columns", column, f) for f in ("mean_abs", "p95", "max")}}
+            for column in content.mapping(*at, "columns")
+        ],
+        "cosine": {group: content.number(*at, "cosine", group, "mean") for group in content.mapping(*at, "cosine")},
+        "gripper": content.numbers(*at, "gripper_accuracy"),
     }  # fmt: skip
 
 

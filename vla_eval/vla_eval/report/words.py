@@ -35,11 +35,11 @@ def milliseconds(value: float | None, name: str = "") -> Markup:
     return number(None if value is None else float(value), name, digits=0 if value is not None and abs(value) >= 100 else 1)
 
 
-def plain_number(value: float | None) -> Markup:
+def plain_number(value: float | None, name: str = "") -> Markup:
     """Four significant digits."""
     if value is None or not math.isfinite(value) or isinstance(value, int):
-        return number(value)
-    return _data(value, "", f"{value:.4g}")
+        return number(value, name)
+    return _data(value, name, f"{value:.4g}")
 
 
 def percent_text(value: float, digits: int = 1) -> str:

@@ -12,12 +12,13 @@ from contextlib import contextmanager
 
 from vla_eval.trials.errors import TrialsError
 from vla_eval.trials.request import EvalRequest
-from vla_eval.trials.result import TrialResult
+from vla_eval.trials.result import Finished
 from vla_eval.trials.worker import THREAD_VARIABLES, THREADS, Evaluator, end_with_parent, fix_threads
 
-Finished = tuple[TrialResult, float]
-"""A result, and what it took on the wall [s]."""
-
+Fewer = Callable[[int], None]
+"""Told how many processes there are, where they are fewer than were asked for."""
+PLACED_S = 300.0
+"""A cluster that has started no process after this time has no place for one [s]."""
 _evaluator: Evaluator | None = None
 
 
@@ -47,7 +48,9 @@ def _thread_environment() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def run_processes(request: EvalRequest, trials: Sequence[tuple[str, int]], jobs: int) -> Iterator[Finished]:
+def run_processes(
+    request: EvalRequest, trials: Sequence[tuple[str, int]], jobs: int, fewer: Fewer = lambda _: None
+) -> Iterator[Finished]:
     """Trials in the order in which they finish, over processes of this machine.
 
     Raises:
@@ -69,13 +72,15 @@ def run_processes(request: EvalRequest, trials: Sequence[tuple[str, int]], jobs:
                 future.cancel()
 
 
-def run_ray(request: EvalRequest, trials: Sequence[tuple[str, int]], jobs: int) -> Iterator[Finished]:
+def run_ray(
+    request: EvalRequest, trials: Sequence[tuple[str, int]], jobs: int, fewer: Fewer = lambda _: None
+) -> Iterator[Finished]:
     """The same over actors of Ray: of the cluster that RAY_ADDRESS names, else of one on this machine.
 
-    On a cluster, card and checkpoint must lie under the same paths on each node.
+    On a cluster, card and checkpoint must lie under the same paths on each node. There are no more actors than free CPUs.
 
     Raises:
-        TrialsError: Ray is not installed, cannot be reached, or an actor ended in the middle of a trial.
+        TrialsError: Ray is not installed, cannot be reached, has no free CPU, or an actor ended in the middle of a trial.
     """
     try:
         import ray
@@ -88,7 +93,8 @@ def run_ray(request: EvalRequest, trials: Sequence[tuple[str, int]], jobs: int) 
         tempfile.TemporaryDirectory(prefix="vla", dir="/tmp", ignore_cleanup_errors=True) as short,
     ):
         try:
-            if os.environ.get("RAY_ADDRESS"):
+            shared = bool(os.environ.get("RAY_ADDRESS"))
+            if shared:
                 ray.init(address="auto", log_to_driver=False, logging_level="error")
             else:  # Ray's sockets lie in its folder, and their paths must be short
                 ray.init(
@@ -99,21 +105,37 @@ def run_ray(request: EvalRequest, trials: Sequence[tuple[str, int]], jobs: int) 
                     _temp_dir=short,
                 )
         except (ConnectionError, RuntimeError, OSError) as error:
-            raise TrialsError(f"engine 'ray': {error}") from None
+            hint = "; does it run, and does it ask for a token (then set RAY_AUTH_MODE=token)?" if shared else ""
+            raise TrialsError(f"engine 'ray': {error}{hint}") from None
         try:
+            count = min(jobs, len(trials))
+            if shared:
+                free = int(ray.available_resources().get("CPU", 0))
+                if free < 1:
+                    raise TrialsError(
+                        "engine 'ray': no CPU of the cluster is free, and each process needs one; "
+                        "wait for one, or take --engine process"
+                    )
+                if free < count:
+                    fewer(free)
+                    count = free
             actor = ray.remote(num_cpus=1, max_restarts=0)(_Actor)
-            actors = [actor.remote(request) for _ in range(min(jobs, len(trials)))]
-            waiting = list(trials)[::-1]
-            running = {}
-            for one in actors:
-                running[one.trial.remote(*waiting.pop())] = one
-            while running:
-                done, _ = ray.wait(list(running), num_returns=1)
-                one = running.pop(done[0])
+            actors = [actor.remote(request) for _ in range(count)]
+            waiting, left = list(trials)[::-1], len(trials)
+            # An actor has a trial only once it runs: one that finds no place keeps none from being finished.
+            running = {one.ready.remote(): one for one in actors}
+            timeout = PLACED_S
+            while left:
+                done, _ = ray.wait(list(running), num_returns=1, timeout=timeout)
+                if not done:
+                    raise TrialsError(f"engine 'ray': the cluster started no process in {PLACED_S:g} s")
+                one, timeout = running.pop(done[0]), None
                 finished = ray.get(done[0])
                 if waiting:
                     running[one.trial.remote(*waiting.pop())] = one
-                yield finished
+                if finished is not None:
+                    left -= 1
+                    yield finished
         except RayActorError as error:
             raise TrialsError(f"engine 'ray': a process of the trials ended unexpectedly: {error}") from None
         finally:
@@ -127,11 +149,14 @@ class _Actor:
         fix_threads(request)
         self._evaluator = Evaluator(request)
 
+    def ready(self) -> None:
+        """Returns once it has a place and is set up."""
+
     def trial(self, task: str, seed: int) -> Finished:
         return self._evaluator.trial(seed, task)
 
 
-ENGINES: dict[str, Callable[[EvalRequest, Sequence[tuple[str, int]], int], Iterator[Finished]]] = {
+ENGINES: dict[str, Callable[[EvalRequest, Sequence[tuple[str, int]], int, Fewer], Iterator[Finished]]] = {
     "process": run_processes,
     "ray": run_ray,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,8 +56,10 @@ class EvalRequest:
             double = [item for k, item in enumerate(given) if item in given[:k]] if len(set(given)) < len(given) else []
             if double:
                 raise TrialsError(f"{what} {double[0]} is given twice: one trial would count as two")
-        if not self.noise >= 0.0:
-            raise TrialsError(f"noise: {self.noise}, allowed are 0 and above [m]")
+        if min(self.seeds) < 0:
+            raise TrialsError(f"seed {min(self.seeds)}: allowed are 0 and above")
+        if not 0.0 <= self.noise < math.inf:
+            raise TrialsError(f"noise: {self.noise}, allowed are 0 and above, and finite [m]")
         if not self.split:
             object.__setattr__(self, "split", split_of(self.seeds))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from vla_eval import lockstep
 
@@ -50,3 +52,11 @@ class TrialResult(lockstep.TrialResult):
     def key(self) -> tuple[str, int]:
         """Task and seed."""
         return self.task, self.seed
+
+
+class Finished(NamedTuple):
+    """A trial that has been run. seconds: on the wall. frames: of a failure, PNG by camera, see `trials/frames.py`."""
+
+    result: TrialResult
+    seconds: float
+    frames: Mapping[str, bytes] = {}

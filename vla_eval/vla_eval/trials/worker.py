@@ -19,10 +19,11 @@ from vla_eval.latency import LatencyModel
 from vla_eval.lockstep import LockstepRunner
 from vla_eval.trials.accuracy import ActionAccuracy
 from vla_eval.trials.circumstances import Circumstances
+from vla_eval.trials.frames import DecisionFrames
 from vla_eval.trials.labelling import Labeller
 from vla_eval.trials.perturbations import Perturbations
 from vla_eval.trials.request import EXPERT, EvalRequest
-from vla_eval.trials.result import TrialResult
+from vla_eval.trials.result import Finished, TrialResult
 from vla_eval.trials.splits import SPLITS
 
 START_NS = 1_000_000_000
@@ -69,19 +70,27 @@ class Evaluator:
             runner(replace(request.perturbations, viewpoint=0.0)) if request.perturbations.viewpoint else None
         )
 
-    def trial(self, seed: int, task: str | None = None) -> tuple[TrialResult, float]:
-        """One trial, of the request's first task by default: the result, and what it took on the wall [s]."""
+    def trial(self, seed: int, task: str | None = None) -> Finished:
+        """One trial, of the request's first task by default."""
         start = time.perf_counter()
         task = task or self._request.tasks[0]
         accuracy = ActionAccuracy(self._cell, lambda: self._runner.controller)
-        self._runner.on_decision = accuracy.see
+        frames = DecisionFrames()
+
+        def see(observation: VLAObservation, actions: np.ndarray) -> None:
+            accuracy.see(observation, actions)
+            frames.see(observation, actions)
+
+        self._runner.on_decision = see
         labeller = Labeller(
             self._runner, self._cell.world, self._request.perturbations.text, self._request.time_limit_s
         )
         result = self._run(self._perturbed, task, seed)
         label = labeller.figures(result.success, self._again(task, seed) if self._nominal else None)
         result = TrialResult.of(result, self._request, **accuracy.figures(), **label)
-        return result, time.perf_counter() - start
+        bad_ns = result.first_bad_stamp_ns
+        pictures = {} if result.success or bad_ns is None else frames.at(bad_ns)
+        return Finished(result, time.perf_counter() - start, pictures)
 
     def _run(self, runner: LockstepRunner, task: str, seed: int) -> lockstep.TrialResult:
         if self._noisy:

@@ -64,10 +64,11 @@ def test_a_shadow_answers_commands_nothing_and_is_found_in_the_bag(tmp_path, car
             wait_ready(graph, client)
             _wait("the shadow", lambda: infos and healths)
             assert infos[0].checkpoint_hash == client.policy_info.checkpoint_hash
-            outcomes = [_run(client, SEED)]
+            outcome, why = _run(client, SEED)
+            outcomes = [outcome]
             asked = {(c.run_id, c.sequence): c for _, c in client.heard.chunks if c.horizon}
             # on a busy computer it stands back, but it does not fall silent
-            assert len(chunks) >= 3, f"{len(chunks)} of {len(asked)}"
+            assert len(chunks) >= 3, f"{len(chunks)} of {len(asked)}; {outcome}: {why}\n{graph.tail(20)}"
             for chunk in chunks:
                 theirs = asked[chunk.run_id, chunk.sequence]
                 assert chunk.image_stamps_ns == theirs.image_stamps_ns
@@ -87,7 +88,7 @@ def test_a_shadow_answers_commands_nothing_and_is_found_in_the_bag(tmp_path, car
             assert len(threads) > 3 and {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {10}
             os.kill(shadow_pid, signal.SIGKILL)
             before = len(client.heard.chunks)
-            outcomes.append(_run(client, SEED + 1))
+            outcomes.append(_run(client, SEED + 1)[0])
             assert len(client.heard.chunks) > before, "it goes on without its shadow"
     with Bag(tmp_path / "bag") as bag:
         figures = Replay(bag, find_card(bag, None), {}, []).run()["shadow"]
@@ -95,11 +96,14 @@ def test_a_shadow_answers_commands_nothing_and_is_found_in_the_bag(tmp_path, car
     evidence_of(tmp_path / "bag", tmp_path / "run", outcomes, capsys)
 
 
-def _run(client, seed) -> str:
-    """The outcome of a pick. On a busy computer the input may grow stale; that fails it, and is no matter of the shadow."""
+def _run(client, seed) -> tuple[str, str]:
+    """The outcome of a pick, and why it ended.
+
+    On a busy computer the input may grow stale; that fails it, and is no matter of the shadow.
+    """
     result = client.run_task(client.reset("pick", seed), 15.0)
     time.sleep(1.5)
-    return {RunTask.Result.SUCCESS: "SUCCESS", RunTask.Result.FAILURE: "FAILURE"}[result.outcome]
+    return {RunTask.Result.SUCCESS: "SUCCESS", RunTask.Result.FAILURE: "FAILURE"}[result.outcome], result.message
 
 
 def evidence_of(bag, run, outcomes, capsys) -> None:

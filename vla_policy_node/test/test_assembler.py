@@ -147,6 +147,17 @@ def test_a_frozen_camera_is_told_from_a_scene_at_rest(streams, card, picture):
     at_rest.assembler.assemble(now, "go")
 
 
+def test_a_picture_that_comes_before_its_joint_state_does_not_freeze_the_camera(streams, picture):
+    """A simulator that starts over: joints and pictures leap, and then nothing moves."""
+    now = feed(streams, 5, speed=0.0, wrist=picture(5))
+    streams.image(now, pixels=picture(6))
+    for i in range(1, 20):
+        stamp = now + i * 33 * MS
+        streams.assembler.add_joint_state(stamp - 30 * MS, streams.joints, [0.3] * len(streams.joints))
+        streams.image(stamp, pixels=picture(6))
+    streams.assembler.assemble(now + 19 * 33 * MS, "go")
+
+
 def test_a_camera_that_thaws_is_good_again(streams, picture):
     now = feed(streams, 20, speed=0.2, wrist=picture(5))
     streams.state(now, speed=0.2)

@@ -116,7 +116,7 @@ def test_flow_matching_keeps_two_ways_apart_where_regression_averages_them():
     assert (flow.abs() > 0.7).float().mean() > 0.9
     assert 0.25 < (flow > 0).float().mean() < 0.75
     assert given["regression"].abs().max() < 1.01
-    assert given["regression"].std() == 0
+    assert given["regression"].std() < 1e-6, "one answer, but for the rounding of rows that are computed in blocks"
 
 
 def test_an_unknown_head_or_option_is_named():

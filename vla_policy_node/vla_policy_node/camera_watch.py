@@ -37,7 +37,8 @@ class CameraWatch:
             if self._joints is None:
                 self._joints = joints
         else:
-            self._repeats, self._since_ns, self._span_ns, self._joints = 0, stamp_ns, 0, joints
+            # Motion counts from the second picture on: the first may have come before the joint state that belongs to it.
+            self._repeats, self._since_ns, self._span_ns, self._joints = 0, stamp_ns, 0, None
         self._last = image
 
     def fault(self, joints: np.ndarray | None) -> tuple[str, str] | None:

@@ -13,10 +13,9 @@ from vla_contract.card import ArmCard, CameraCard, GripperCard, InterfaceCard
 from vla_motion.trajectory import JointTrajectory
 from vla_sim.jtc import RULES, JointTrajectoryEndpoint
 from vla_sim.jtc_message import SubmitResult, TrajectoryMessage
+from vla_sim.pacing import Pacer
 
 CHANNELS = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1}
-SLIP_NS = 100_000_000
-"""A machine that falls behind by this much skips time instead of running after it [ns]."""
 _GRIPPER_TRAVEL = 0.5  # [s] from open to closed, where no trajectory says how fast
 _FIELD_OF_VIEW = math.radians(60)  # horizontal
 
@@ -129,9 +128,9 @@ class MockCell:
 class MockServer:
     """Steps a cell on the steady clock, in a thread of its own.
 
-    clock: time now [ns], for stamps; read once at the start. on_state: called after steps, ``state_period_ns`` apart or one
-    step where that is longer, with the time [ns], positions and velocities. on_slip: called with the time skipped [ns].
-    on_error: called with what ended the thread.
+    clock: time now [ns], for stamps, which follow it when it is set. on_state: called after steps, ``state_period_ns``
+    apart or one step where that is longer, with the time [ns], positions and velocities. on_slip: called with the time
+    skipped [ns]. on_clock_set: called with what the clock was set by [ns]. on_error: called with what ended the thread.
     """
 
     def __init__(
@@ -142,10 +141,12 @@ class MockServer:
         *,
         state_period_ns: int = 10_000_000,
         on_slip: Callable[[int], None] = lambda _: None,
+        on_clock_set: Callable[[int], None] = lambda _: None,
         on_error: Callable[[BaseException], None] = lambda _: None,
     ) -> None:
         self._cell, self._clock = cell, clock
-        self._on_state, self._on_slip, self._on_error = on_state, on_slip, on_error
+        self._on_state, self._on_error = on_state, on_error
+        self._on_slip, self._on_clock_set = on_slip, on_clock_set
         self._every = max(1, round(state_period_ns / cell.period_ns))
         self.lock = threading.Lock()
         """Held while the cell steps; hold it to touch the cell."""
@@ -172,18 +173,20 @@ class MockServer:
 
     def _run(self) -> None:
         cell, period = self._cell, self._cell.period_ns
-        ahead = cell.now_ns - time.monotonic_ns()
+        pacer = Pacer(cell.now_ns, period, clock=self._clock)
         count = 0
         while not self._stopping.is_set():
-            behind = time.monotonic_ns() + ahead - cell.now_ns
-            if behind < period:
-                time.sleep((period - behind) * 1e-9)
+            turn = pacer.turn(cell.now_ns)
+            if turn.wait_s:
+                time.sleep(turn.wait_s)
                 continue
-            if behind > SLIP_NS:
-                skipped = behind // period * period - period
-                with self.lock:
-                    cell.now_ns += skipped
-                self._on_slip(skipped)
+            for skipped, told in ((turn.set_ns, self._on_clock_set), (turn.slipped_ns, self._on_slip)):
+                if skipped:
+                    with self.lock:
+                        cell.now_ns += skipped
+                    told(skipped)
+            if turn.set_ns:
+                continue
             with self.lock:
                 now = cell.now_ns + period
                 cell.step(now)

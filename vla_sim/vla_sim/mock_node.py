@@ -55,6 +55,7 @@ class MockNode(Node):
             self._on_state,
             state_period_ns=round(1e9 / state_rate),
             on_slip=self._on_slip,
+            on_clock_set=self._on_clock_set,
             on_error=self._on_error,
         )
         for topic in self._cell.trajectory_topics:
@@ -100,6 +101,9 @@ class MockNode(Node):
         self.get_logger().warning(
             f"this machine is too busy for update_rate: {skipped_ns / 1e6:.0f} ms skipped", throttle_duration_sec=5.0
         )
+
+    def _on_clock_set(self, by_ns: int) -> None:
+        self.get_logger().warning(f"the clock was set by {by_ns * 1e-9:+.3f} s; stamps follow it")
 
     def _on_error(self, error: BaseException) -> None:
         self.failure = f"the mock ended: {error!r}"

@@ -61,9 +61,9 @@ class SimNode(Node):
         self._frames = RobotFrames(self._world.model, card)
         self._transforms = TransformPublisher(self)
         self._card = card
-        callbacks = Callbacks(self._on_state, self._on_image, self._on_slip, self._on_error)
-        start = None if publish_clock else self.get_clock().now().nanoseconds
-        self._server = SimServer(self._world, callbacks, rate=rate, start_ns=start)
+        callbacks = Callbacks(self._on_state, self._on_image, self._on_slip, self._on_clock_set, self._on_error)
+        clock = None if publish_clock else lambda: self.get_clock().now().nanoseconds
+        self._server = SimServer(self._world, callbacks, rate=rate, clock=clock)
         self._episode_start = self._world.now_ns
         self._transforms.fixed(self._frames.fixed(), self._episode_start)
         arm = card.arms[0]
@@ -115,6 +115,10 @@ class SimNode(Node):
             f"this machine is too slow for rate {self.get_parameter('rate').value}: {skipped_ns / 1e6:.0f} ms skipped",
             throttle_duration_sec=5.0,
         )
+
+    def _on_clock_set(self, by_ns: int) -> None:
+        self._episode_start += by_ns
+        self.get_logger().warning(f"the clock was set by {by_ns * 1e-9:+.3f} s; stamps follow it")
 
     def _on_error(self, error: BaseException) -> None:
         self.failure = f"the simulation ended: {error!r}"

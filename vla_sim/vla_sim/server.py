@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from vla_sim.pacing import Pacer
 from vla_sim.tasks import TaskInstance
 from vla_sim.world import TIMESTEP_NS, SimWorld
 
 TICK_NS = 10_000_000
 """Period of joint states and clock [ns]."""
-SLIP_NS = 100_000_000
-"""A machine that falls behind by this much skips time instead of running after it [ns]."""
 
 
 @dataclass
@@ -25,6 +24,7 @@ class Callbacks:
     on_state: Callable[[int, tuple[str, ...], np.ndarray, np.ndarray], None]
     on_image: Callable[[str, int, np.ndarray], None]
     on_slip: Callable[[int], None] = field(default=lambda _: None)
+    on_clock_set: Callable[[int], None] = field(default=lambda _: None)
     on_error: Callable[[BaseException], None] = field(default=lambda _: None)
 
 
@@ -35,18 +35,20 @@ class SimServer:
         world: The simulator; touch it only through `locked()` once started.
         callbacks: Receivers.
         rate: Seconds of the world for one second of the wall.
-        start_ns: The world's time at the start, a multiple of `TICK_NS` from then on [ns].
+        clock: Whose time the world has, cut to a multiple of `TICK_NS`, also after it was set [ns]. None: the world's own.
     """
 
     def __init__(
-        self, world: SimWorld, callbacks: Callbacks, *, rate: float = 1.0, start_ns: int | None = None
+        self, world: SimWorld, callbacks: Callbacks, *, rate: float = 1.0, clock: Callable[[], int] | None = None
     ) -> None:
         if not 0.01 <= rate <= 100.0:
             raise ValueError(f"rate: {rate}, allowed are 0.01 to 100")
         self._world = world
         self._callbacks = callbacks
         self._rate = rate
-        if start_ns is not None:
+        self._clock = clock
+        if clock is not None:
+            start_ns = clock()
             world.now_ns = start_ns - start_ns % TICK_NS
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -93,19 +95,23 @@ class SimServer:
         world = self._world
         period = 1e9 / self._world.card.cameras[0].rate
         next_frame = float(world.now_ns)
-        origin, origin_wall = world.now_ns, time.monotonic_ns()
+        pacer = Pacer(world.now_ns, TICK_NS, rate=self._rate, clock=self._clock)
         while not self._stopping.is_set():
-            target = origin + int((time.monotonic_ns() - origin_wall) * self._rate)
-            behind = target - world.now_ns
-            if behind < TICK_NS:
-                time.sleep((TICK_NS - behind) / self._rate / 1e9)
+            turn = pacer.turn(world.now_ns)
+            if turn.wait_s:
+                time.sleep(turn.wait_s)
                 continue
-            if behind > SLIP_NS:
-                skipped = (behind - TICK_NS) // TICK_NS * TICK_NS
+            if turn.set_ns:
                 with self._lock:
-                    world.now_ns += skipped
-                self.slipped_ns += skipped
-                self._callbacks.on_slip(skipped)
+                    world.set_clock(turn.set_ns)
+                next_frame += turn.set_ns
+                self._callbacks.on_clock_set(turn.set_ns)
+                continue
+            if turn.slipped_ns:
+                with self._lock:
+                    world.now_ns += turn.slipped_ns
+                self.slipped_ns += turn.slipped_ns
+                self._callbacks.on_slip(turn.slipped_ns)
             with self._lock:
                 world.step(TICK_NS // TIMESTEP_NS)
                 now = world.now_ns

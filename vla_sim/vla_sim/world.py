@@ -157,6 +157,12 @@ class SimWorld:
             if self.now_ns % 10_000_000 == 0:
                 self._watch()
 
+    def set_clock(self, by_ns: int) -> None:
+        """The clock that stamps are of was set: adds by_ns to the time [ns]. Motion under way goes on as it was."""
+        self.now_ns += by_ns
+        if self._done_since is not None:
+            self._done_since += by_ns
+
     def _set_control(self, q: np.ndarray, v: np.ndarray) -> None:
         control = q + self._lead * v
         self.data.ctrl[self._actuators] = control

@@ -16,20 +16,16 @@ from .arm import Arm
 from .cell import Cell
 from .gate import Gate, Refusal
 from .gripper import Grippers
-from .joint_states import JointStates
 from .output import Output, Snapshot
-from .readiness import Readiness, at_full_speed
 from .reports import Ledger
 from .sending import Sending
 from .stitcher import Stitcher
 from .strategy import DelayWatch
-from .tracking import Tracking
+from .watch import Watch
 
 PLANNING_MARGIN_NS = 40_000_000
 BRAKE_MARGIN_NS = 6_000_000
-_CLOCK_BACK_NS = 10_000_000
 _HOME_SHARE = 0.25
-_AHEAD_NS = 50_000_000
 _DELIVERY_NS = 3_000_000  # from publishing to the joint trajectory controller, on one host
 
 
@@ -47,8 +43,9 @@ class ChunkController:
         speed_scale: As set_speed_scale.
         clock: The time as it goes on [ns]. Where planning took so long that a trajectory would reach the arm after its own
             splice, it is planned anew (a stop) or dropped (a chunk). None: time stands still while a call lasts.
-        steady: A clock that is never set [ns]. By it the motion under way is known after the other clock was set back, and
-            a stop can end it. None: it is unknown then until the arm is at rest.
+        steady: A clock that is never set [ns]. By it the motion under way is known after the other clock was set, and a stop
+            can end it. None: it is unknown then until the arm is at rest, and a clock that is set ahead goes unnoticed.
+        simulated: The clock is a simulator's and has a rate of its own: that it was set ahead cannot be told.
 
     Raises:
         ValueError: models and arms do not fit together, an unknown strategy, a speed scale or margin out of range, or a
@@ -67,6 +64,7 @@ class ChunkController:
         speed_scale: float = 1.0,
         clock: Callable[[], int] | None = None,
         steady: Callable[[], int] | None = None,
+        simulated: bool = False,
     ) -> None:
         models = [model] if isinstance(model, RobotModel) else list(model)
         if len(models) != len(card.arms):
@@ -77,23 +75,17 @@ class ChunkController:
         self.card = card
         self.dry_run = dry_run
         self._sending = Sending(clock, _DELIVERY_NS)
-        self._steady = steady
-        self._steady_ns = 0
         self._margin_ns = planning_margin_ns
         self._cell = Cell([Arm(card, i, m) for i, m in enumerate(models)], planning_margin_ns, brake_margin_ns)
         self._grippers = Grippers(self._cell.arms)
         self._gate = Gate(card)
         self._ledger = Ledger()
-        self._states = JointStates(
-            self._cell.joint_names, np.concatenate([arm.limits.velocity for arm in self._cell.arms])
-        )
+        self._watch = Watch(card, self._cell, dry_run=dry_run, clock=clock, steady=steady, simulated=simulated)
+        self._ready, self._states = self._watch.ready, self._watch.states
         self._stitcher = Stitcher(self._cell, strategy, planning_margin_ns, card.max_open_loop_ns)
         self._stitcher.speed_scale = speed_scale
         self._delays = DelayWatch()
-        self._tracking = Tracking(self._cell.tolerance)
-        self._ready = Readiness(card, self._states, speed_scaling=[1.0] * len(models))
         self._now_ns: int | None = None
-        self._stale = False
         self._homing_until_ns: int | None = None
         self._brake_wanted = ""
 
@@ -131,13 +123,13 @@ class ChunkController:
 
     def snapshot(self, now_ns: int) -> Snapshot:
         """For the status message."""
-        refusal = self._unready(now_ns)
+        refusal = self._watch.refusal(now_ns)
         return Snapshot(
             state=self._state(now_ns),
             message=refusal.message if refusal else "",
             run_id=self._gate.run_id or "",
             state_age_ns=self._states.age_ns(now_ns) or 0,
-            tracking_error=self._tracking.error,
+            tracking_error=self._watch.tracking.error,
             counts=self._ledger.counts,
             delay_ns=self._delays.p95_ns,
         )
@@ -154,17 +146,7 @@ class ChunkController:
     ) -> None:
         """A measured state. Messages without all arm joints, not finite, older than the newest or of the future are
         ignored."""
-        if self._now_ns is not None and now_ns < self._now_ns - _CLOCK_BACK_NS:
-            return  # the next tick sees to the clock first
-        self._ready.ahead_ns = stamp_ns - now_ns if stamp_ns > now_ns + _AHEAD_NS else 0
-        if self._ready.ahead_ns or not self._states.update(stamp_ns, names, positions, velocities):
-            return
-        if self._ready.clock_jumped and self._states.at_rest:
-            known = self._cell.timeline is not None
-            self._ready.clock_jumped = self._cell.moving(stamp_ns) if known else stamp_ns < self._ready.sent_until_ns
-        if self._cell.timeline is not None and not self.dry_run:
-            self._tracking.compare(stamp_ns, self._states.positions, self._cell.timeline)
-            self._cell.watch_sag(now_ns, self._states)
+        self._watch.on_joint_state(stamp_ns, names, positions, velocities, now_ns)
 
     def on_chunk(self, chunk: ActionChunk, now_ns: int, received_steady_ns: int = 0) -> Output:
         """A chunk has arrived. Its SCHEDULED report is in the output, with the trajectory where one was planned."""
@@ -204,16 +186,9 @@ class ChunkController:
         """
         output = Output()
         self._advance(now_ns, output)
-        before, self._ready.speed_scaling[arm] = self._ready.speed_scaling[arm], float(speed_scaling)
-        if at_full_speed(before) and not at_full_speed(speed_scaling):
-            self._brake(now_ns, f"a joint trajectory controller runs at {speed_scaling:.4g} of its speed", output)
-        joints = self._cell.arms[arm].card.joints
-        place = dict(zip(names, reference))
-        if self._cell.timeline is not None and not self.dry_run and all(joint in place for joint in joints):
-            believed = self._states.positions.copy()
-            believed[self._cell.arms[arm].joints] = [place[joint] for joint in joints]
-            if np.isfinite(believed).all():
-                self._tracking.compare(now_ns, believed, self._cell.timeline)
+        why = self._watch.on_controller_state(arm, names, reference, speed_scaling, now_ns)
+        if why:
+            self._brake(now_ns, why, output)
         return self._finish(output, now_ns)
 
     def tick(self, now_ns: int) -> Output:
@@ -243,7 +218,7 @@ class ChunkController:
         """Moves all arms to the card's home, slowly, from wherever they are. Not accepted while stopped."""
         output = Output()
         self._advance(now_ns, output)
-        refusal = self._unready(now_ns)
+        refusal = self._watch.refusal(now_ns)
         if refusal is not None:
             output.accepted, output.message = False, refusal.message
             return self._finish(output, now_ns)
@@ -303,12 +278,9 @@ class ChunkController:
             self._stitcher.strategy.forget()
         return refusal
 
-    def _unready(self, now_ns: int) -> Refusal | None:
-        return self._ready.refusal(now_ns, commanded=self._cell.timeline is not None)
-
     def _follow(self, chunk: ActionChunk, now_ns: int, received_steady_ns: int, output: Output) -> Refusal | None:
         self._delays.add(now_ns - chunk.stamp_ns)
-        refusal = self._unready(now_ns)
+        refusal = self._watch.refusal(now_ns)
         if refusal is not None:
             return refusal
         if self._homing_until_ns is not None:
@@ -367,55 +339,31 @@ class ChunkController:
 
     def _advance(self, now_ns: int, output: Output) -> None:
         """Brings everything up to now_ns before anything new is looked at."""
-        if self._now_ns is not None and now_ns < self._now_ns - _CLOCK_BACK_NS:
-            self._set_back(now_ns, output)
+        words = self._watch.clock_set(now_ns)
+        if words:
+            self._on_clock_set(words, now_ns, output)
         self._now_ns = now_ns
-        if self._steady is not None:
-            self._steady_ns = self._steady()
         if self._homing_until_ns is not None and now_ns >= self._homing_until_ns:
             self._homing_until_ns = None
-        stale = self._ready.is_stale(now_ns)
-        if stale and not self._stale:
+        if self._watch.stale_since_last(now_ns):
             self._brake(now_ns, "joint states have stopped arriving", output)
-        self._stale = stale
-        self._watch_tracking(now_ns, output)
+        if self._watch.lost_since_last():
+            self._brake(now_ns, "measured and commanded motion disagree", output)
+        if self._watch.settle(now_ns):
+            self._stitcher.strategy.forget()
         if self._brake_wanted:  # there was no way to rest within the limits a moment ago
             self._brake(now_ns, self._brake_wanted, output)
         output.reports += self._ledger.close(now_ns)
         output.reports += [self._ledger.lost(*key, now_ns) for key in self._gate.lost(now_ns)]
 
-    def _watch_tracking(self, now_ns: int, output: Output) -> None:
-        if self._tracking.lost and not self._ready.desync:
-            self._ready.desync = True
-            self._brake(now_ns, "measured and commanded motion disagree", output)
-        seen_ns = self._states.stamp_ns
-        still = seen_ns is not None and self._states.at_rest and self._states.settled and not self._cell.moving(seen_ns)
-        if still and (self._ready.desync or self._states.leap):
-            self._ready.desync = False
-            self._states.settle()
-            self._tracking.forget()
-            if self._cell.timeline is not None and self._cell.is_away(now_ns, self._states):
-                self._cell.forget()
-                self._stitcher.strategy.forget()
-
-    def _set_back(self, now_ns: int, output: Output) -> None:
-        """The clock jumped back: what was remembered is of another time. What was sent already ends at rest."""
-        before_ns = self._now_ns
-        output.reports += self._ledger.close_all(before_ns, "the clock was set back", now_ns)
+    def _on_clock_set(self, words: str, now_ns: int, output: Output) -> None:
+        """What was remembered is of another time. What was sent already ends at rest."""
+        output.reports += self._ledger.close_all(self._now_ns, words, now_ns)
         self._gate.clock_jumped(now_ns)
-        pending_ns = self._ready.sent_until_ns - before_ns if self._ready.clock_jumped else 0
-        self._ready.sent_until_ns = now_ns + max(self._cell.remaining_ns(before_ns), pending_ns)
         self._brake_wanted = ""
-        if self._steady is None:
-            self._cell.forget()
-        else:
-            self._cell.shift(now_ns - before_ns - (self._steady() - self._steady_ns))
-        self._tracking.forget()
-        self._states.forget()
         self._stitcher.strategy.forget()
         self._grippers.hold()
         self._homing_until_ns = None
-        self._ready.desync, self._ready.clock_jumped = False, True
 
     def _finish(self, output: Output, now_ns: int) -> Output:
         trajectories, output.grippers = self._grippers.ready(now_ns)

@@ -113,6 +113,7 @@ class ControllerNode(Node):
             speed_scale=self._speed_scale,
             clock=lambda: self._now,
             steady=time.monotonic_ns,
+            simulated=bool(self.get_parameter("use_sim_time").value),
         )
         self._message = "dry run: no trajectory is published" if settings.dry_run else ""
         joints = ", ".join(joint for arm in self._card.arms for joint in arm.joints)

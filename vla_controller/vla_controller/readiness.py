@@ -16,10 +16,10 @@ _ROUNDING = 1e-3
 
 @dataclass
 class Readiness:
-    """Conditions that keep the arm from moving. All are False or 0, and speed_scaling is 1, in normal work.
+    """Conditions that keep the arm from moving. All are False, empty or 0, and speed_scaling is 1, in normal work.
 
-    stopped: ``vla/stop`` is latched. desync: measured and commanded motion disagreed. clock_jumped: the clock was set
-    back, and the arm has not been seen at rest since what was sent before has ended, at sent_until_ns. speed_scaling: of
+    stopped: ``vla/stop`` is latched. desync: measured and commanded motion disagreed. clock_set: which way the clock was
+    set, and the arm has not been seen at rest since what was sent before has ended, at sent_until_ns. speed_scaling: of
     each arm's joint trajectory controller, as it says. ahead_ns: how far ahead of the clock the newest joint state was
     stamped; 0 where it was taken.
     """
@@ -28,7 +28,7 @@ class Readiness:
     states: JointStates
     stopped: bool = False
     desync: bool = False
-    clock_jumped: bool = False
+    clock_set: str = ""
     sent_until_ns: int = 0
     speed_scaling: list[float] = field(default_factory=list)
     ahead_ns: int = 0
@@ -55,8 +55,8 @@ class Readiness:
         if self.desync:
             return Refusal(Verdict.DESYNC, "measured and commanded motion disagree; anchoring anew at rest")
         age = self.states.age_ns(now_ns)
-        if age is None and self.clock_jumped:
-            return Refusal(Verdict.NO_STATE, "the clock was set back; no joint state since")
+        if age is None and self.clock_set:
+            return Refusal(Verdict.NO_STATE, f"{self.clock_set}; no joint state since")
         if self.ahead_ns and (age is None or self.is_stale(now_ns)):
             return Refusal(
                 Verdict.NO_STATE,
@@ -67,8 +67,8 @@ class Readiness:
         if self.is_stale(now_ns):
             allowed = f"{self.card.state.max_age * 1e3:.0f} ms are allowed"
             return Refusal(Verdict.NO_STATE, f"the newest joint state is {age * 1e-6:.0f} ms old, {allowed}")
-        if self.clock_jumped:
-            return Refusal(Verdict.NO_STATE, "the clock was set back; waiting for the arm to be at rest")
+        if self.clock_set:
+            return Refusal(Verdict.NO_STATE, f"{self.clock_set}; waiting for the arm to be at rest")
         if not self.states.settled:
             return Refusal(Verdict.NO_STATE, f"joint states jump: {self.states.leap}; waiting for 50 ms without")
         slowed = [scaling for scaling in self.speed_scaling if not at_full_speed(scaling)]

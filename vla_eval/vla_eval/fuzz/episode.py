@@ -60,17 +60,18 @@ class Result:
 
 
 def run_episode(
-    seed: int, chunks: int = CHUNKS, spaces: tuple[str, ...] = SPACES, rules: tuple[str, ...] = RULES
-) -> Result:
-    """Drives and judges the episode of this seed."""
+    seed: int, chunks: int = CHUNKS, spaces: tuple[str, ...] = SPACES, rules: tuple[str, ...] = RULES, *,
+    clock_ahead: bool = True,
+) -> Result:  # fmt: skip
+    """Drives and judges the episode of this seed. clock_ahead: the clock may be set ahead, too."""
     with guarded():
-        return Episode(make_cell(seed, spaces, rules), chunks).run()
+        return Episode(make_cell(seed, spaces, rules), chunks, clock_ahead=clock_ahead).run()
 
 
 class Episode:
     """The event loop. Physical time never jumps; the clock that the controller sees is ``ahead`` of it."""
 
-    def __init__(self, cell: Cell, chunks: int) -> None:
+    def __init__(self, cell: Cell, chunks: int, *, clock_ahead: bool = True) -> None:
         self.cell, self.card = cell, cell.card
         self.rng = np.random.default_rng([cell.seed, 2])
         self.now = _START_NS
@@ -91,7 +92,7 @@ class Episode:
             -(-(cell.delay_ns + 60 * MS) // self.card.step_period_ns) if self.strategy == "committed_prefix" else 0
         )
         self._maker = ChunkMaker(self.rng, self.card, self._wishes, covered)
-        self._troubles = Troubles(self, self.rng)
+        self._troubles = Troubles(self, self.rng, clock_ahead=clock_ahead)
         self._events: list[tuple] = []
         self._order = 0
         self._index = -1
@@ -280,13 +281,14 @@ class Episode:
     def home(self) -> None:
         self.call("home", self.controller.home, self.clock)
 
-    def set_clock_back(self, by_ns: int) -> None:
+    def set_clock(self, by_ns: int) -> None:
+        """Back, where by_ns is negative."""
         arrival = max(self._last_arrival)
         if arrival > self.now:  # no stamp is right for a clock that is set while the message is on its way
-            self.at(arrival, self.set_clock_back, by_ns)
+            self.at(arrival, self.set_clock, by_ns)
             return
-        by_ns = min(by_ns, self.clock - MS)  # ROS time is not negative
-        self._aheads.append((self.now, self.ahead - by_ns))
+        by_ns = max(by_ns, MS - self.clock)  # ROS time is not negative
+        self._aheads.append((self.now, self.ahead + by_ns))
         self._state_ns = None
         self.may_anchor("clock")
 

@@ -15,13 +15,19 @@ EVENTS = (
     "missing", "old_stamps", "glitch", "jump", "partial", "not_finite", "out_of_order", "clock_back", "stop", "stop_twice",
     "home", "resume", "speed", "bad_speed", "block", "push", "no_velocities",
 )  # fmt: skip
+_AHEAD_SHARE = 0.25
 
 
 class Troubles:
-    """Poisson events, ``cell.troubles`` a second, and the joint states that they spoil."""
+    """Poisson events, ``cell.troubles`` a second, and the joint states that they spoil.
 
-    def __init__(self, episode: Episode, rng: np.random.Generator) -> None:
+    clock_ahead: the clock is also set ahead. Random numbers of its own leave the others as they were before there was such a
+    thing: the seeds of old findings still mean what they meant.
+    """
+
+    def __init__(self, episode: Episode, rng: np.random.Generator, *, clock_ahead: bool) -> None:
         self._episode, self._rng = episode, rng
+        self._ahead_rng = np.random.default_rng([episode.cell.seed, 3]) if clock_ahead else None
         self._until: dict[str, int] = {}
         self._offset = np.zeros(len(episode.names))
         self._shuffle = rng.permutation(len(episode.names)) if rng.random() < 0.3 else np.arange(len(episode.names))
@@ -31,6 +37,7 @@ class Troubles:
 
     def begin(self) -> None:
         self._next()
+        self._next_ahead()
 
     def end(self) -> None:
         """No more of it; what was begun comes to its own end."""
@@ -47,6 +54,18 @@ class Troubles:
             return
         getattr(self, f"_{self._rng.choice(EVENTS)}")()
         self._next()
+
+    def _next_ahead(self) -> None:
+        rate = _AHEAD_SHARE * self._episode.cell.troubles
+        if self._ahead_rng is not None and rate > 0.0:
+            wait = int(self._ahead_rng.exponential(1.0 / rate) * 1e9)
+            self._episode.at(self._episode.now + wait, self._clock_ahead)
+
+    def _clock_ahead(self) -> None:
+        if not self._over:
+            seconds = self._ahead_rng.choice([0.02, 0.1, 1.0, 5.0, 3600.0]) * self._ahead_rng.uniform(0.6, 1.0)
+            self._episode.set_clock(int(seconds * 1e9))
+            self._next_ahead()
 
     def _for(self, what: str, least: float, most: float) -> int:
         """Something lasts for some seconds; when it ends [ns]."""
@@ -87,8 +106,8 @@ class Troubles:
         self._episode.add("bad_speed_taken", scale, f"{scale}")
 
     def _clock_back(self) -> None:
-        self._episode.set_clock_back(
-            int(self._rng.choice([0.1, 1.0, 5.0]) * self._rng.uniform(0.5, 1.0) * 1e9) + 20 * MS
+        self._episode.set_clock(
+            -int(self._rng.choice([0.1, 1.0, 5.0]) * self._rng.uniform(0.5, 1.0) * 1e9) - 20 * MS
         )
 
     # the arm and its states

@@ -9,7 +9,7 @@ from vla_contract.card import load_card, parse_card
 from vla_eval.cell import Cell
 from vla_eval.preflight.events import CommandEvent, Event, HashEvent, ImageEvent, JointEvent
 from vla_eval.preflight.faults import Fault, plant
-from vla_eval.preflight.known import Known, known_of_checkpoint, read_metadata
+from vla_eval.preflight.known import Known, known_of_checkpoint, read_metadata, read_pictures
 from vla_eval.preflight.preflight import Preflight, preflight
 from vla_eval.preflight.sampler import Sampler
 from vla_eval.preflight.simulated import Recording, events, record
@@ -18,7 +18,6 @@ from vla_eval.preflight.topics import CHUNK, CHUNK_TOPIC, IMAGE, INFO, INFO_TOPI
 CHECKPOINT = CARD.parents[2] / "vla_policy_node" / "checkpoints" / "panda_tabletop.safetensors"
 SECONDS = {"pick": 3.2}  # with the grasp, and so with commands to the gripper
 SHORT = 2.4
-REFERENCE_SEEDS = (900, 901, 902, 903)
 CLEAN_SEEDS = tuple(range(10))
 MS = 1_000_000
 START = 5_000_000_000
@@ -72,7 +71,7 @@ def made_up(card, seconds=2.0, cameras=("front", "wrist")):
 
 
 class Runs:
-    """Trials of the expert: ten to check, the beginnings of four more as the reference of pictures."""
+    """Ten trials of the expert to check, against the statistics and pictures of the shipped checkpoint."""
 
     def __init__(self) -> None:
         self.card = load_card(CARD)
@@ -80,14 +79,11 @@ class Runs:
         cell = Cell(self.card)
         tasks = [TASKS[seed % len(TASKS)] for seed in CLEAN_SEEDS]
         self.clean = [record(cell, task, seed, SECONDS.get(task, SHORT)) for task, seed in zip(tasks, CLEAN_SEEDS)]
-        references = [record(cell, TASKS[seed % len(TASKS)], seed, 0.3) for seed in REFERENCE_SEEDS]
         cell.world.close()
-        self.pictures = sample_of(self.card, (e for r in references for e in events(r))).cameras
 
     def known(self, metadata: dict[str, str] | None = None) -> Known:
         known = known_of_checkpoint(self.metadata if metadata is None else metadata, "checkpoint", self.card)
-        known.pictures = {name: camera.thumbnails for name, camera in self.pictures.items()}
-        known.reference = "the reference"
+        known.pictures, known.reference = read_pictures(CHECKPOINT), "the training"
         return known
 
     def check(self, recording: Recording, *, alter=lambda stream: stream, metadata=None, card=None) -> Preflight:

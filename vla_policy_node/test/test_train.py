@@ -45,6 +45,7 @@ def test_training_learns_stops_and_goes_on(card, frames, tmp_path):
     assert set(rows[-1]["validation"]["first"]) == set(card.action.names)
     assert (work / "loss.png").read_bytes()[:4] == b"\x89PNG"
     config["steps"] = 120
+    assert {name: len(kept) for name, kept in read_checkpoint(out).pictures.items()} == {"front": 48, "wrist": 48}
     second = train(frames, card, TrainConfig(**config), work, out, quiet=True, resume=True)
     assert first["steps"] == 60 and second["steps"] == 120
     later = [json.loads(line) for line in (work / "log.jsonl").read_text().splitlines()]

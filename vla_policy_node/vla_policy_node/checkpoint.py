@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -20,6 +21,7 @@ from vla_policy_node.codec import ActionCodec
 from vla_policy_node.errors import CheckpointError
 from vla_policy_node.model.config import ModelConfig
 from vla_policy_node.model.language import NAME as LANGUAGE_MODEL
+from vla_policy_node.pictures import PREFIX
 from vla_policy_node.policy import Policy
 from vla_policy_node.preprocess import MODEL_SIZE
 
@@ -40,6 +42,8 @@ class Checkpoint:
     codec: ActionCodec
     training: dict
     """Command, data, steps, errors on held-out episodes."""
+    pictures: dict[str, np.ndarray] = field(default_factory=dict)
+    """camera -> (k, 32, 32, 3) uint8: what it showed in the demonstrations. Empty in checkpoints of before there were any."""
     path: str = ""
     sha256: str = ""
 
@@ -59,9 +63,11 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         "training": json.dumps(checkpoint.training),
     }
     weights = {name: value.to(torch.float16).contiguous() for name, value in checkpoint.weights.items()}
+    weights |= {PREFIX + name: torch.from_numpy(pictures) for name, pictures in checkpoint.pictures.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     save_file(weights, partial, metadata)
+    partial.chmod(0o644)  # the writer makes it for its owner alone, who may not be the user of the robot's computer
     os.replace(partial, path)
 
 
@@ -73,7 +79,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            weights = {name: file.get_tensor(name).float() for name in file.keys()}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: not a safetensors file ({error})") from None
     if metadata.get("format") != FORMAT:
@@ -85,7 +91,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             raise CheckpointError(f"{path}: {what} is {metadata.get(what)!r}, this version has {known!r}")
     try:
         return Checkpoint(
-            weights=weights,
+            weights={name: value.float() for name, value in tensors.items() if not name.startswith(PREFIX)},
             model=ModelConfig.from_dict(json.loads(metadata["model"])),
             contract=json.loads(metadata["contract"]),
             policy_hash=metadata["policy_hash"],
@@ -93,6 +99,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             state_normaliser=Normaliser.from_dict(json.loads(metadata["state_normaliser"])),
             codec=ActionCodec.from_dict(json.loads(metadata["action_codec"])),
             training=json.loads(metadata["training"]),
+            pictures={name[len(PREFIX) :]: t.numpy() for name, t in tensors.items() if name.startswith(PREFIX)},
             path=str(path),
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         )

@@ -27,6 +27,7 @@ from vla_policy_node.gradients import GradientWorkers
 from vla_policy_node.model.config import ModelConfig
 from vla_policy_node.model.language import SentenceEncoder
 from vla_policy_node.model.vla import VlaModel
+from vla_policy_node.pictures import small_pictures
 from vla_policy_node.preprocess import Preprocessor
 from vla_policy_node.train_state import keep_state, restore_state
 
@@ -230,7 +231,7 @@ def train(
     }
     checkpoint = Checkpoint(
         averaged.state_dict(), model_config, card.policy_contract(), card.policy_hash, card.name,
-        state_normaliser, codec, summary,
+        state_normaliser, codec, summary, small_pictures([Path(p) for p in frames.episode_paths], card.camera_names),
     )  # fmt: skip
     save_checkpoint(checkpoint, out)
     (work / "summary.json").write_text(json.dumps(summary, indent=2))

@@ -13,9 +13,8 @@ from vla_contract.card import InterfaceCard, load_card
 from vla_eval.cell import Cell
 from vla_eval.preflight.faults import TWELVE, Fault, plant
 from vla_eval.preflight.from_bag import sample_of_bag
-from vla_eval.preflight.known import known_of_checkpoint, read_metadata
+from vla_eval.preflight.known import known_of_checkpoint, read_metadata, read_pictures
 from vla_eval.preflight.preflight import Preflight, preflight
-from vla_eval.preflight.reference import reference_pictures
 from vla_eval.preflight.simulated import Recording, events, record
 from vla_eval.preflight.write_bag import write_bag
 
@@ -40,9 +39,7 @@ def preflight_bench(
     card, metadata = load_card(card_path), read_metadata(checkpoint)
     cell = Cell(card)
     with TemporaryDirectory() as folder:
-        bench = _Bench(card, metadata, Path(folder))
-        reference = record(cell, TASKS[0], FIRST_SEED - 1, SECONDS)
-        bench.pictures = reference_pictures(bench.write(reference, None), card)
+        bench = _Bench(card, metadata, read_pictures(checkpoint), Path(folder))
         false_alarms = caught = 0
         for number in range(clean):
             progress(f"clean run {number + 1} of {clean}")
@@ -63,10 +60,11 @@ def is_told(fault: Fault, result: Preflight) -> bool:
 
 
 class _Bench:
-    def __init__(self, card: InterfaceCard, metadata: dict[str, str], folder: Path) -> None:
-        self._card, self._metadata, self._folder = card, metadata, folder
+    def __init__(
+        self, card: InterfaceCard, metadata: dict[str, str], pictures: dict[str, np.ndarray], folder: Path
+    ) -> None:
+        self._card, self._metadata, self._pictures, self._folder = card, metadata, pictures, folder
         self._count = 0
-        self.pictures: dict[str, np.ndarray] = {}
 
     def write(self, run: Recording, fault: Fault | None) -> Path:
         self._count += 1
@@ -79,7 +77,7 @@ class _Bench:
         path = self.write(run, fault)
         metadata = self._metadata if fault is None else fault.alter_metadata(self._metadata)
         known = known_of_checkpoint(metadata, "the checkpoint", self._card)
-        known.pictures, known.reference = self.pictures, "the reference"
+        known.pictures, known.reference = self._pictures, "the training"
         result = preflight(self._card, sample_of_bag(path, self._card), known)
         shutil.rmtree(path)  # a bag of pictures is large
         return result

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from vla_contract.card import InterfaceCard
 from vla_contract.normalisation import NormalisationError, Normaliser, Statistics
 from vla_eval.preflight.finding import Finding, PreflightError, error
+from vla_policy_node.pictures import PREFIX, SIDE
 
 _TODO = "train again with `vla train`, or take a checkpoint that is whole"
 
@@ -24,7 +25,8 @@ class Known:
         state: Training statistics of the state, None without a usable checkpoint.
         contract: What the checkpoint was trained for; None without one.
         findings: What is wrong with the checkpoint itself.
-        pictures: Reference of each camera, (k, 32, 32, 3) float32; empty without ``--reference``.
+        pictures: Reference of each camera, (k, 32, 32, 3) [grey levels]; empty without ``--reference`` and where the checkpoint
+            keeps none.
         reference: Where the pictures come from, in words.
     """
 
@@ -45,6 +47,19 @@ def read_metadata(path: str | Path) -> dict[str, str]:
             return file.metadata() or {}
     except (SafetensorError, OSError) as problem:
         raise PreflightError(f"{path}: not a checkpoint ({problem}); `vla train` writes one") from None
+
+
+def read_pictures(path: str | Path) -> dict[str, np.ndarray]:
+    """Camera -> (k, 32, 32, 3) uint8 of the training; empty for a checkpoint that keeps none. Raises PreflightError."""
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            pictures = {name[len(PREFIX) :]: file.get_tensor(name) for name in file.keys() if name.startswith(PREFIX)}
+    except (SafetensorError, OSError) as problem:
+        raise PreflightError(f"{path}: not a checkpoint ({problem}); `vla train` writes one") from None
+    for name, kept in pictures.items():
+        if kept.ndim != 4 or kept.shape[1:] != (SIDE, SIDE, 3) or not len(kept):
+            raise PreflightError(f"{path}: {PREFIX}{name} is {kept.shape}, allowed is (pictures, {SIDE}, {SIDE}, 3)")
+    return pictures
 
 
 def known_of_checkpoint(metadata: dict[str, str], path: str, card: InterfaceCard) -> Known:

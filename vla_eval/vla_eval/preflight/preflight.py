@@ -66,7 +66,7 @@ def gaps(card: InterfaceCard, sample: Sample, known: Known) -> list[str]:
     if known.state is None:
         lines.append("state against training statistics: no usable checkpoint (--checkpoint)")
     if not known.pictures:
-        lines.append("exchanged colours and exchanged cameras: no reference (--reference)")
+        lines.append("exchanged colours and exchanged cameras: no pictures (--checkpoint that keeps some, or --reference)")
     arm_joints = [joint for arm in card.arms for joint in arm.joints]
     if not any(joint in sample.commands for joint in arm_joints):
         lines.append("joints against their commands: no trajectory was seen")

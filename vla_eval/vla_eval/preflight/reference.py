@@ -7,16 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from vla_contract.card import InterfaceCard
-from vla_contract.demonstration import Demonstration, dataset_index
+from vla_contract.demonstration import dataset_index
 from vla_eval.preflight.finding import PreflightError
-from vla_eval.preflight.sampler import thumbnail
-
-EPISODES, FRAMES = 12, 4
-"""Demonstrations that are read, and pictures of each."""
+from vla_policy_node.pictures import small_pictures
 
 
 def reference_pictures(path: str | Path, card: InterfaceCard, *, namespace: str | None = None) -> dict[str, np.ndarray]:
-    """Camera -> (k, 32, 32, 3) float32.
+    """Camera -> (k, 32, 32, 3), grey levels.
 
     Args:
         namespace: Of the robot in a bag; None: the bag's own, or none. Demonstrations have none.
@@ -27,7 +24,7 @@ def reference_pictures(path: str | Path, card: InterfaceCard, *, namespace: str 
     """
     path = Path(path)
     if path.is_dir() and (path / "dataset.json").exists():
-        pictures = _of_demonstrations(path, card)
+        pictures = small_pictures(dataset_index(path), card.camera_names)
     else:
         from vla_eval.preflight.from_bag import sample_of_bag
 
@@ -40,19 +37,3 @@ def reference_pictures(path: str | Path, card: InterfaceCard, *, namespace: str 
             "or the folder of its demonstrations"
         )
     return pictures
-
-
-def _of_demonstrations(folder: Path, card: InterfaceCard) -> dict[str, np.ndarray]:
-    import cv2
-
-    paths = dataset_index(folder)
-    pictures: dict[str, list[np.ndarray]] = {camera.name: [] for camera in card.cameras}
-    for path in paths[:: max(1, len(paths) // EPISODES)][:EPISODES]:
-        episode = Demonstration.load(path)
-        for name, kept in pictures.items():
-            frames = episode.images.get(name, [])
-            for png in frames[:: max(1, len(frames) // FRAMES)][:FRAMES]:
-                bgr = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
-                if bgr is not None:
-                    kept.append(thumbnail(np.ascontiguousarray(bgr[..., ::-1])))
-    return {name: np.stack(kept) for name, kept in pictures.items() if kept}

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-THUMBNAIL = 32
-"""Side of the small pictures that are kept [px]."""
+from vla_policy_node.pictures import SIDE
+
 MAX_THUMBNAILS = 48
 """Small pictures kept of each camera. When there are more, every second one goes."""
 
@@ -54,7 +54,7 @@ class CameraSample:
     shot_ns: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     digest: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint32))
     spread: np.ndarray = field(default_factory=lambda: np.empty(0))
-    thumbnails: np.ndarray = field(default_factory=lambda: np.empty((0, THUMBNAIL, THUMBNAIL, 3), np.float32))
+    thumbnails: np.ndarray = field(default_factory=lambda: np.empty((0, SIDE, SIDE, 3), np.float32))
 
 
 @dataclass

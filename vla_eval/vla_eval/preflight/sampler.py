@@ -10,8 +10,9 @@ import numpy as np
 
 from vla_contract.card import InterfaceCard
 from vla_eval.preflight.events import CommandEvent, Event, HashEvent, ImageEvent, JointEvent
-from vla_eval.preflight.sample import MAX_THUMBNAILS, THUMBNAIL, CameraSample, Sample, Series, Stream
+from vla_eval.preflight.sample import MAX_THUMBNAILS, CameraSample, Sample, Series, Stream
 from vla_eval.preflight.topics import CHUNK, IMAGE, camera_topic
+from vla_policy_node.pictures import thumbnail
 
 _STRIDE = 8
 """As in vla_policy_node.camera_watch, which judges black pictures by the same pixels."""
@@ -117,18 +118,6 @@ class Sampler:
         if everything:
             sample.seconds = (max(t.max() for t in everything) - min(t.min() for t in everything)) / 1e9
         return sample
-
-
-def thumbnail(pixels: np.ndarray) -> np.ndarray:
-    """Means of 32 x 32 areas of (H, W, 3) uint8. Shape (32, 32, 3) float32. Smaller pictures are repeated first."""
-    height, width = pixels.shape[:2]
-    grow = max(-(-THUMBNAIL // height), -(-THUMBNAIL // width))
-    if grow > 1:
-        pixels = pixels.repeat(grow, 0).repeat(grow, 1)
-        height, width = pixels.shape[:2]
-    rows, columns = (np.arange(THUMBNAIL + 1) * side // THUMBNAIL for side in (height, width))
-    sums = np.add.reduceat(np.add.reduceat(pixels.astype(np.float32), rows[:-1], 0), columns[:-1], 1)
-    return sums / (np.diff(rows)[:, None, None] * np.diff(columns)[None, :, None])
 
 
 def _series(at: np.ndarray, values: np.ndarray) -> Series:

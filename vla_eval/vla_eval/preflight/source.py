@@ -10,7 +10,7 @@ from pathlib import Path
 from vla_contract.card import InterfaceCard
 from vla_contract.evidence import json_ready
 from vla_eval.preflight.finding import PreflightError
-from vla_eval.preflight.known import Known, known_of_checkpoint, read_metadata
+from vla_eval.preflight.known import Known, known_of_checkpoint, read_metadata, read_pictures
 from vla_eval.preflight.preflight import Preflight, preflight
 from vla_eval.preflight.sample import Sample
 
@@ -72,6 +72,7 @@ def examine(card: InterfaceCard, source: Source) -> Preflight:
     checkpoint = source.checkpoint or _recorded_checkpoint(card, source)
     if checkpoint is not None:
         known = known_of_checkpoint(read_metadata(checkpoint), f"checkpoint {checkpoint.name}", card)
+        known.pictures, known.reference = read_pictures(checkpoint), "the training"
     if source.reference is not None:
         from vla_eval.preflight.reference import reference_pictures
 

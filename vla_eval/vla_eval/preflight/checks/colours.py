@@ -1,4 +1,4 @@
-"""Are colours and cameras the right way round? Only a reference can tell: a checkpoint holds no statistics of pictures."""
+"""Are colours and cameras the right way round? Pictures tell: of the training, from the checkpoint, or of a good run."""
 
 from __future__ import annotations
 

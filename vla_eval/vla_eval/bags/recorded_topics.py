@@ -44,19 +44,13 @@ def default_topics(card: InterfaceCard) -> list[str]:
 
 def check_names(namespace: str, topics: Iterable[str]) -> None:
     """Raises BagError where ROS allows no such namespace ("": none), or no such topic in it; it names the offender."""
-    from rclpy.exceptions import NameValidationException
-    from rclpy.validate_full_topic_name import validate_full_topic_name
-    from rclpy.validate_namespace import validate_namespace
+    from vla_contract.ros.names import namespace_problem, topic_problem
 
-    try:
-        what = f"namespace '{namespace}'"
-        validate_namespace(namespace if namespace.startswith("/") else f"/{namespace}")
-        for topic in topics:
-            what = f"topic '{topic}'"
-            validate_full_topic_name(absolute(topic, namespace))
-    except NameValidationException as error:
-        reason = str(error).splitlines()[0].rstrip(":")
-        raise BagError(f"{what}: {reason[:1].lower()}{reason[1:]}") from None
+    problems = [(f"namespace '{namespace}'", namespace_problem(namespace))]
+    problems += [(f"topic '{topic}'", topic_problem(absolute(topic, namespace))) for topic in topics]
+    for what, problem in problems:
+        if problem:
+            raise BagError(f"{what}: {problem}")
 
 
 def absolute(topic: str, namespace: str) -> str:

@@ -10,11 +10,9 @@ from contextlib import contextmanager
 
 import rclpy
 from rclpy.context import Context
-from rclpy.exceptions import InvalidNamespaceException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
-from rclpy.validate_namespace import validate_namespace
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
@@ -24,6 +22,7 @@ from sensor_msgs.msg import CompressedImage, Image, JointState
 from vla_contract.card import CameraCard, InterfaceCard
 from vla_contract.chunk import ChunkError
 from vla_contract.ros.convert import chunk_from_msg, report_from_msg
+from vla_contract.ros.names import namespace_problem
 from vla_contract.ros.qos import REPORTS, SENSOR
 from vla_contract.ros.stamps import stamp_to_ns
 from vla_msgs.msg import ActionChunk as ChunkMsg
@@ -115,10 +114,9 @@ def watch(
         LedgerError: The namespace is no ROS name; or, with ``once``, no chunk was heard.
     """
     console = console or Console()
-    try:
-        validate_namespace(f"/{namespace.strip('/')}")
-    except InvalidNamespaceException as error:
-        raise LedgerError(f"namespace {namespace!r}: {' '.join(str(error).split())}") from None
+    problem = namespace_problem(namespace)
+    if problem:
+        raise LedgerError(f"namespace {namespace!r}: {problem}")
     context = Context()
     rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
     try:

@@ -7,15 +7,14 @@ from collections.abc import Callable
 
 import rclpy
 from rclpy.context import Context
-from rclpy.exceptions import InvalidNamespaceException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
-from rclpy.validate_namespace import validate_namespace
 
 from vla_contract.card import InterfaceCard
+from vla_contract.ros.names import namespace_problem
 from vla_contract.ros.qos import LATCHED, RELIABLE
 from vla_eval.preflight.finding import PreflightError
 from vla_eval.preflight.from_ros import EventMaker, message_class
@@ -40,10 +39,9 @@ class Listener:
     """
 
     def __init__(self, namespace: str = "") -> None:
-        try:
-            validate_namespace(f"/{namespace.strip('/')}")
-        except InvalidNamespaceException as error:
-            raise PreflightError(f"--namespace {namespace!r}: {' '.join(str(error).split())}") from None
+        problem = namespace_problem(namespace)
+        if problem:
+            raise PreflightError(f"--namespace {namespace!r}: {problem}")
         self._context = Context()
         rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
         try:

@@ -141,3 +141,81 @@ def gripper_section(interface):
     section = arm_section()
     section["gripper"].update(interface=interface, topic="tool/commands")
     return section
+
+
+def binary_gripper():
+    return Gripper(make_card(arms=[gripper_section("binary")]).arms[0].gripper)
+
+
+def schedule(gripper, *values, now_ms=0):
+    """A chunk whose values are due from now on, every 100 ms."""
+    due_ns = (now_ms + 100 * np.arange(len(values))) * MS
+    gripper.schedule(np.array(values, dtype=float), due_ns, 0, len(values), now_ms * MS)
+
+
+def positions(commands):
+    return [command.position for command in commands]
+
+
+def test_a_command_that_failed_is_sent_again_by_the_next_chunk():
+    gripper = binary_gripper()
+    schedule(gripper, 0, 0)
+    (command,) = gripper.due(0)
+    command.failed()
+    assert gripper.due(200 * MS) == []  # nothing moves between chunks: a stop may have come
+    schedule(gripper, 0, 0, now_ms=300)
+    assert positions(gripper.due(300 * MS)) == [0.0]
+    schedule(gripper, 0, 0, now_ms=600)
+    assert gripper.due(700 * MS) == []
+
+
+def test_a_command_that_failed_is_sent_again_by_steps_skipped():
+    gripper = binary_gripper()
+    schedule(gripper, 0, 0)
+    gripper.due(0)[0].failed()
+    gripper.schedule(np.zeros(4), np.arange(4) * 100 * MS, 2, 4, 150 * MS)
+    assert positions(gripper.due(150 * MS)) == [0.0]
+
+
+def test_after_a_failure_the_next_due_wish_is_sent_as_well():
+    gripper = binary_gripper()
+    schedule(gripper, 1, 0, 1)
+    gripper.due(0)[0].failed()
+    assert positions(gripper.due(100 * MS)) == [0.0]
+    assert positions(gripper.due(200 * MS)) == [0.04]
+
+
+def test_a_failed_command_keeps_its_hysteresis():
+    gripper = binary_gripper()
+    schedule(gripper, 1)
+    gripper.due(0)[0].failed()
+    schedule(gripper, 0.45, now_ms=100)
+    assert positions(gripper.due(100 * MS)) == [0.04] and gripper.is_open
+
+
+def test_the_failure_of_a_command_that_was_replaced_says_nothing():
+    gripper = binary_gripper()
+    schedule(gripper, 1, 0)
+    (first,) = gripper.due(0)
+    gripper.due(100 * MS)
+    first.failed()
+    schedule(gripper, 0, now_ms=200)
+    assert gripper.due(200 * MS) == []
+
+
+def test_a_failure_after_a_stop_moves_nothing():
+    rig = Rig(make_card(arms=[gripper_section("binary")]))
+    commands, take = [], rig.take
+    rig.take = lambda output: (commands.extend(output.grippers), take(output))[1]
+    rig.send(with_gripper([0] * 16))
+    rig.run(200)
+    rig.take(rig.controller.stop(rig.now))
+    commands[0].failed()
+    rig.run(1000)
+    assert positions(commands) == [0.0]
+    rig.take(rig.controller.resume(rig.now))
+    rig.run(500)
+    assert positions(commands) == [0.0]
+    rig.send(with_gripper([0] * 16), 1)
+    rig.run(200)
+    assert positions(commands) == [0.0, 0.0]

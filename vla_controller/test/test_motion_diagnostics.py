@@ -1,5 +1,7 @@
 """What /diagnostics says of each state of the controller."""
 
+from dataclasses import replace
+
 import pytest
 from cells import MS
 
@@ -12,6 +14,10 @@ from vla_controller.reports import Counts
 
 def snapshot(state=ControllerState.IDLE, message="", **counts):
     return Snapshot(state, message, "run", 3 * MS, 0.0125, Counts(**counts))
+
+
+def delayed(delay_ms, bound_ms, state=ControllerState.TRACKING):
+    return replace(snapshot(state), delay_ns=delay_ms * MS, delay_bound_ns=bound_ms * MS)
 
 
 def judge(monitor, snap, now_ms=0, **changes):
@@ -85,6 +91,36 @@ def test_values_tell_age_error_scale_delay_and_counts():
     }  # fmt: skip
     assert expected.items() <= health.values.items()
     assert "dry run" in health.message
+
+
+@pytest.mark.parametrize(
+    "delay_ms, bound_ms, level",
+    [(300, 500, Level.OK), (399, 500, Level.OK), (400, 500, Level.WARN), (700, 500, Level.WARN), (700, 0, Level.OK)],
+)
+def test_a_delay_near_what_the_strategy_allows_warns(delay_ms, bound_ms, level):
+    health = judge(Monitor(), delayed(delay_ms, bound_ms))
+    assert health.level is level
+    if level is Level.WARN:
+        told = (f"{delay_ms} ms", f"{bound_ms} ms", "policy faster", "longer")
+        assert all(words in health.message for words in told), health.message
+    else:
+        assert health.message == "executing a chunk"
+
+
+def test_a_delay_that_no_chunk_can_keep_is_told_as_such():
+    health = judge(Monitor(), delayed(20, -10))  # the planning margin is longer than the committed steps
+    assert health.level is Level.WARN and "allows 0 ms" in health.message
+
+
+def test_an_arm_at_rest_waits_for_no_chunk_and_does_not_warn_of_delays():
+    health = judge(Monitor(), delayed(490, 500, ControllerState.IDLE))
+    assert health.level is Level.OK and health.message == "at rest, ready for a chunk"
+
+
+def test_the_delay_and_what_is_allowed_stand_side_by_side():
+    keys = ("delay to arrival, 95th percentile [ms]", "delay allowed by the strategy [ms]")
+    assert [judge(Monitor(), delayed(123, 500)).values[key] for key in keys] == ["123.0", "500.0"]
+    assert [judge(Monitor(), snapshot()).values[key] for key in keys] == ["none yet", "unknown"]
 
 
 def test_the_message_is_named_after_the_node():

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from cells import MS, Rig, make_card, straight
+from cells import MS, Rig, make_card, make_chunk, straight
 
 from vla_contract.report import Verdict
 from vla_controller.controller import ChunkController
+from vla_controller.strategy import DelayWatch, make_strategy
 
 
 def rig_with(strategy: str, **options) -> Rig:
@@ -101,3 +102,57 @@ def test_the_measured_delay_is_watched():
         rig.run(100)
         rig.send(straight(), sequence, stamp_ns=rig.now - 150 * MS)
     assert rig.controller.snapshot(rig.now).delay_ns == pytest.approx(150 * MS, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    "strategy, steps, committed, bound_ms",
+    [
+        ("receding_horizon", 16, 0, 1600),
+        ("receding_horizon", 3, 0, 300),
+        ("temporal_ensemble", 5, 0, 250),
+        ("committed_prefix", 16, 4, 400),
+    ],
+)
+def test_the_bound_of_a_strategy_is_where_it_begins_to_refuse(strategy, steps, committed, bound_ms):
+    chunk = make_chunk(make_card(), straight(steps=steps), 0, committed_steps=committed)
+    kind = make_strategy(strategy)
+    bound_ns = kind.bound_ns(chunk, 100 * MS)
+    assert bound_ns == bound_ms * MS
+    assert kind.refusal(chunk, 100 * MS, bound_ns) is None
+    assert kind.refusal(chunk, 100 * MS, bound_ns + 1).verdict is Verdict.STALE
+    assert kind.bound_ns(chunk, 200 * MS) == 2 * bound_ns
+
+
+@pytest.mark.parametrize("strategy, steps, committed", [("temporal_ensemble", 1, 0), ("committed_prefix", 16, 16)])
+def test_a_chunk_that_no_delay_makes_valid_has_no_bound(strategy, steps, committed):
+    chunk = make_chunk(make_card(), straight(steps=steps), 0, committed_steps=committed)
+    assert make_strategy(strategy).bound_ns(chunk, 100 * MS) == 0
+
+
+def test_the_watch_keeps_the_newest_bound_and_forgets_with_a_run():
+    watch = DelayWatch()
+    assert (watch.p95_ns, watch.bound_ns) == (0, 0)
+    for bound_ms in (500, 400):
+        watch.add(100 * MS, bound_ms * MS)
+    assert (watch.p95_ns, watch.bound_ns) == (100 * MS, 400 * MS)
+    watch.forget()
+    assert (watch.p95_ns, watch.bound_ns) == (0, 0)
+
+
+def test_the_bound_that_is_told_is_that_of_the_newest_chunk_at_its_speed():
+    rig = moving("receding_horizon")  # 16 steps of 100 ms, less the planning margin
+    assert rig.controller.snapshot(rig.now).delay_bound_ns == 1600 * MS - 20 * MS
+    rig.controller.set_speed_scale(0.5)
+    rig.send(straight(steps=8), 1)
+    assert rig.controller.snapshot(rig.now).delay_bound_ns == 1600 * MS - 20 * MS
+    rig.send(straight(steps=4), 2)
+    assert rig.controller.snapshot(rig.now).delay_bound_ns == 800 * MS - 20 * MS
+
+
+def test_a_new_run_has_delays_of_its_own():
+    rig = moving("receding_horizon")
+    for sequence in range(1, 20):
+        rig.run(100)
+        rig.send(straight(), sequence, stamp_ns=rig.now - 300 * MS)
+    rig.send(straight(), 0, run_id="0" * 31 + "7", stamp_ns=rig.now - 50 * MS)
+    assert rig.controller.snapshot(rig.now).delay_ns == 50 * MS

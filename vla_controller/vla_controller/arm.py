@@ -94,13 +94,19 @@ class Arm:
                 f"the card's are {', '.join(self.card.joints)}"
             )
         self.model = model
-        self.limits = Limits.from_card(self.card.limits, model)
+        self.limits = self._usual = Limits.from_card(self.card.limits, model)
+        self._slow = self._usual.slowed()
         self.collision = _collision_model(card, index, model)
         self.home = np.array(self.card.home, dtype=np.float64)
         start = sum(len(arm.joints) for arm in card.arms[:index])
         self.joints = slice(start, start + len(self.card.joints))
         self.columns = card.arm_columns(self.card.name)
         self.gripper_column = card.gripper_column(self.card.name)
+
+    def start_from(self, q: np.ndarray) -> None:
+        """A plan is to begin at q (J,) [rad]: outside of joint range or workspace ``limits`` are those of slow motion."""
+        outside = self._usual.excludes(q, self.model.forward(q)[:3, 3])
+        self.limits = self._slow if outside else self._usual
 
     def request(
         self,

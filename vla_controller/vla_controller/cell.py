@@ -23,6 +23,7 @@ _BRAKE_ATTEMPTS = 5
 _PATH_SAMPLES = 40
 # Under the splice rule the last stretch of the old motion before a splice is one control period shorter than planned
 _SPLICE_CLOSEST_NS = 40_000_000
+_HOLD_NS = 100_000_000  # so that the message is not over before it arrives
 _HOME_ATTEMPTS = 8
 _HOME_TRIES = 3
 _HOME_SHORTEST = 0.5  # [s]
@@ -96,6 +97,14 @@ class Cell:
         self.splice_ns += by_ns
         self._in_flight.forget()
 
+    def save(self) -> tuple:
+        """For ``restore``: the motion that is commanded."""
+        return self.timeline, self.splice_ns, self.braking, self._sag
+
+    def restore(self, saved: tuple) -> None:
+        """What was planned since ``save``, and not sent, is not commanded."""
+        self.timeline, self.splice_ns, self.braking, self._sag = saved
+
     def splice_instant(self, t_ns: int) -> int:
         """The first instant from t_ns on at which a new motion may take over."""
         return self.timeline.splice_instant(t_ns, self._closest_ns)
@@ -128,6 +137,16 @@ class Cell:
             return np.zeros((0, 3))
         count = _PATH_SAMPLES if self.moving(now_ns) else 1
         return self.tool_positions(np.linspace(now_ns, self.timeline.end_ns, count).astype(np.int64), arm)
+
+    def hold(self, now_ns: int, q: np.ndarray) -> None:
+        """Commanded to stand at q (J,) [rad] from now on, whatever was commanded before."""
+        begin_ns = now_ns + (self._brake_margin_ns if self._in_flight.delays else 0)
+        q = np.stack([q, q])
+        times = np.array([begin_ns, begin_ns + _HOLD_NS], dtype=np.int64)
+        self.timeline = Timeline(times, q, np.zeros_like(q), np.zeros_like(q))
+        self._sag = None
+        self.splice_ns = begin_ns
+        self.braking = True
 
     def brake(self, now_ns: int, sending: Sending) -> bool | None:
         """Takes the shortest way to rest within the limits.

@@ -37,6 +37,13 @@ class ClockWatch:
         """Since the last ``take``, told at this time of the clock [ns]."""
         return self._now_ns is not None and self._jump(now_ns, self._lead(now_ns)) is not None
 
+    def set_meanwhile(self) -> bool:
+        """Since the last ``take``, while a call lasts; only with a clock that goes on meanwhile."""
+        if self._clock is None or self._lead_ns is None:
+            return False
+        lead_ns = self._lead(0)
+        return lead_ns is not None and self._tells(lead_ns) and abs(lead_ns - self._lead_ns) > _JUMP_NS
+
     def take(self, now_ns: int) -> ClockJump | None:
         """What happened since the last call; from now on it is in the past."""
         lead_ns = self._lead(now_ns)

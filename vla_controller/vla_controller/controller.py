@@ -26,6 +26,7 @@ from .watch import Watch
 PLANNING_MARGIN_NS = 40_000_000
 BRAKE_MARGIN_NS = 6_000_000
 _HOME_SHARE = 0.25
+_SET_MEANWHILE = "the clock was set while this was planned"
 _DELIVERY_NS = 3_000_000  # from publishing to the joint trajectory controller, on one host
 
 
@@ -129,9 +130,10 @@ class ChunkController:
             message=refusal.message if refusal else "",
             run_id=self._gate.run_id or "",
             state_age_ns=self._states.age_ns(now_ns) or 0,
-            tracking_error=self._watch.tracking.error,
+            tracking_error=self._watch.tracking_error,
             counts=self._ledger.counts,
             delay_ns=self._delays.p95_ns,
+            delay_bound_ns=self._delays.bound_ns,
         )
 
     # what happens
@@ -223,7 +225,11 @@ class ChunkController:
             output.accepted, output.message = False, refusal.message
             return self._finish(output, now_ns)
         anchored = self._begin_at_rest(now_ns)
+        before = self._cell.save()
         problem = self._cell.go_home(now_ns, min(_HOME_SHARE, self.speed_scale), self._sending)
+        if self._watch.set_meanwhile():
+            self._cell.restore(before)
+            problem = f"{_SET_MEANWHILE}: ask again"
         if problem:
             self._take_back(anchored)
             output.accepted, output.message = False, problem
@@ -276,10 +282,13 @@ class ChunkController:
         if gate.run_id != run_id:  # between runs a hand may have moved the fingers, or a simulator started over
             self._grippers.forget()
             self._stitcher.strategy.forget()
+            self._delays.forget()
         return refusal
 
     def _follow(self, chunk: ActionChunk, now_ns: int, received_steady_ns: int, output: Output) -> Refusal | None:
-        self._delays.add(now_ns - chunk.stamp_ns)
+        period_ns = round(chunk.step_period_ns / self.speed_scale)
+        bound_ns = self._stitcher.strategy.bound_ns(chunk, period_ns) - self._margin_ns
+        self._delays.add(now_ns - chunk.stamp_ns, bound_ns)
         refusal = self._watch.refusal(now_ns)
         if refusal is not None:
             return refusal
@@ -295,6 +304,8 @@ class ChunkController:
         stitched = self._stitcher.plan(chunk, now_ns)
         if isinstance(stitched, Refusal):
             return stitched
+        if self._watch.set_meanwhile():
+            return Refusal(Verdict.INFEASIBLE, f"{_SET_MEANWHILE}; the motion under way stays")
         schedule, late_ns = stitched.schedule, self._sending.late_ns(stitched.schedule.splice_ns)
         if late_ns > 0:
             return Refusal(
@@ -330,19 +341,31 @@ class ChunkController:
     def _brake(self, now_ns: int, why: str, output: Output) -> None:
         self._grippers.hold()
         self._stitcher.strategy.forget()
-        braked = self._cell.brake(now_ns, self._sending)
+        before = self._cell.save()
+        braked = self._stop_motion(now_ns)
+        if self._watch.set_meanwhile():  # its stamps are of a clock that is no more
+            self._cell.restore(before)
+            now_ns = self._sending.time(now_ns)
+            self._see_clock(now_ns, output)
+            braked = self._stop_motion(now_ns)
         self._brake_wanted = why if braked is None else ""
         if braked:
             self._homing_until_ns = None
             output.trajectories += self._cell.messages(self._sending.now(now_ns))
             self._ledger.end(self._cell.splice_ns, f"braked: {why}")
 
+    def _stop_motion(self, now_ns: int) -> bool | None:
+        """As Cell.brake. An arm that stands apart from the plan is held where it stands: braking along the plan would set it
+        in motion, where its trajectory controller has dropped the plan; where it is blocked, the force goes."""
+        held = self._watch.held_at(now_ns) if self._cell.moving(now_ns) else None
+        if held is not None:
+            self._cell.hold(now_ns, held)
+            return True
+        return self._cell.brake(now_ns, self._sending)
+
     def _advance(self, now_ns: int, output: Output) -> None:
         """Brings everything up to now_ns before anything new is looked at."""
-        words = self._watch.clock_set(now_ns)
-        if words:
-            self._on_clock_set(words, now_ns, output)
-        self._now_ns = now_ns
+        self._see_clock(now_ns, output)
         if self._homing_until_ns is not None and now_ns >= self._homing_until_ns:
             self._homing_until_ns = None
         if self._watch.stale_since_last(now_ns):
@@ -354,16 +377,19 @@ class ChunkController:
         if self._brake_wanted:  # there was no way to rest within the limits a moment ago
             self._brake(now_ns, self._brake_wanted, output)
         output.reports += self._ledger.close(now_ns)
-        output.reports += [self._ledger.lost(*key, now_ns) for key in self._gate.lost(now_ns)]
+        lost = [(*key, self._gate.untold(*key)) for key in self._gate.lost(now_ns)]
+        output.reports += [self._ledger.lost(*one, now_ns) for one in lost]
 
-    def _on_clock_set(self, words: str, now_ns: int, output: Output) -> None:
-        """What was remembered is of another time. What was sent already ends at rest."""
-        output.reports += self._ledger.close_all(self._now_ns, words, now_ns)
-        self._gate.clock_jumped(now_ns)
-        self._brake_wanted = ""
-        self._stitcher.strategy.forget()
-        self._grippers.hold()
-        self._homing_until_ns = None
+    def _see_clock(self, now_ns: int, output: Output) -> None:
+        """Where the clock was set, what was remembered is of another time. What was sent already ends at rest."""
+        words = self._watch.clock_set(now_ns)
+        if words:
+            output.reports += self._ledger.close_all(self._now_ns, words, now_ns)
+            self._gate.clock_jumped(now_ns)
+            self._stitcher.strategy.forget()
+            self._grippers.hold()
+            self._homing_until_ns = None
+        self._now_ns = now_ns
 
     def _finish(self, output: Output, now_ns: int) -> Output:
         trajectories, output.grippers = self._grippers.ready(now_ns)

@@ -14,6 +14,9 @@ from .output import Snapshot
 WINDOW_NS = 1_000_000_000
 """Refused and lost chunks count as new for this long [ns]."""
 
+NEAR = 0.8
+"""Share of what the strategy allows from which on a delay is near it."""
+
 
 class Level(IntEnum):
     """Numbered as in diagnostic_msgs/DiagnosticStatus."""
@@ -72,6 +75,14 @@ class Monitor:
             level = max(level, Level.WARN)
             told = [f"{number} {what}" for number, what in ((refused, "refused"), (lost, "lost")) if number]
             words += f"; chunks of the last second: {', '.join(told)}"
+        delay_ns, bound_ns = snapshot.delay_ns, snapshot.delay_bound_ns
+        # At rest a chunk starts whatever its delay, and the delays are those of a run that may be over.
+        if bound_ns and delay_ns >= NEAR * bound_ns and snapshot.state is ControllerState.TRACKING:
+            level = max(level, Level.WARN)
+            words += (
+                f"; chunks arrive {delay_ns * 1e-6:.0f} ms after their observation (95th percentile), the strategy allows "
+                f"{max(0, bound_ns) * 1e-6:.0f} ms: make the policy faster, or its chunks or their committed steps longer"
+            )
         if dry_run:
             words += "; dry run: nothing is commanded"
         delay = "none yet" if self._delay_ns is None else f"{self._delay_ns * 1e-6:.1f}"
@@ -80,6 +91,8 @@ class Monitor:
             "joint state age [ms]": f"{snapshot.state_age_ns * 1e-6:.1f}",
             "tracking error [rad]": f"{snapshot.tracking_error:.5f}",
             "chunk delay [ms]": delay,
+            "delay to arrival, 95th percentile [ms]": f"{delay_ns * 1e-6:.1f}" if delay_ns else "none yet",
+            "delay allowed by the strategy [ms]": f"{max(0, bound_ns) * 1e-6:.1f}" if bound_ns else "unknown",
             "run": snapshot.run_id or "none yet",
             **{name.replace("_", " "): str(count) for name, count in vars(counts).items()},
         }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +16,9 @@ from vla_contract.report import Verdict
 _AHEAD_NS = 50_000_000
 _LATE_NS = 500_000_000  # a missing chunk may still arrive this long after the next one
 _RUNS_REMEMBERED = 256
-_MOST_LOST = 1000  # reports about one gap
+_LOST_SINGLY = 50  # of one gap: a policy that counts in milliseconds makes one of hundreds with each chunk
+_LOST_WAITING = 500  # that are to be told one by one, of all gaps
+_LOST_AT_ONCE = 32  # 40 us each to publish, and a stop waits behind them
 
 
 class Refusal(NamedTuple):
@@ -22,6 +26,29 @@ class Refusal(NamedTuple):
 
     verdict: Verdict
     message: str
+
+
+@dataclass(eq=False)
+class _Rest:
+    """Missing chunks of one gap that are told in one: first to last, less those that came after all."""
+
+    run_id: str
+    first: int
+    last: int
+    until_ns: int
+    came: set[int]
+
+    def take(self, run_id: str, sequence: int) -> None:
+        """This chunk has come."""
+        if run_id == self.run_id and self.first <= sequence <= self.last:
+            self.came.add(sequence)
+            while self.last in self.came:  # it is told by its last, which has to be one that is missing
+                self.came.remove(self.last)
+                self.last -= 1
+
+    @property
+    def number(self) -> int:
+        return self.last - self.first + 1 - len(self.came)
 
 
 class Gate:
@@ -36,6 +63,8 @@ class Gate:
         self._old_runs: OrderedDict[str, None] = OrderedDict()
         self._early: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._missing: OrderedDict[tuple[str, int], int] = OrderedDict()
+        self._rests: list[_Rest] = []
+        self._untold: dict[tuple[str, int], int] = {}
 
     @property
     def run_id(self) -> str | None:
@@ -135,6 +164,8 @@ class Gate:
         """Remembers that this chunk was received. One that may not begin a run counts only in the newest run."""
         key = (chunk.run_id, chunk.sequence)
         self._missing.pop(key, None)
+        for rest in self._rests:
+            rest.take(*key)
         if chunk.run_id != self._run:
             if not may_begin_run:
                 _remember(self._early, key)
@@ -144,22 +175,46 @@ class Gate:
             if self._run is not None:
                 _remember(self._old_runs, self._run)
             self._run, self._newest = chunk.run_id, -1
-        for sequence in range(max(self._newest + 1, chunk.sequence - _MOST_LOST), chunk.sequence):
-            if (chunk.run_id, sequence) not in self._early:
-                self._missing[chunk.run_id, sequence] = now_ns + _LATE_NS
-        self._newest = max(self._newest, chunk.sequence)
+        if chunk.sequence > self._newest:
+            self._miss(self._newest + 1, chunk.sequence, now_ns + _LATE_NS)
+            self._newest = chunk.sequence
+
+    def _miss(self, first: int, end: int, until_ns: int) -> None:
+        """Of first .. end - 1 the newest are told one by one, the rest in one."""
+        singly = max(first, end - max(0, min(_LOST_SINGLY, _LOST_WAITING - len(self._missing))))
+        if singly > first:
+            rest = _Rest(self._run, first, singly - 1, until_ns, set())
+            for key in self._early:
+                rest.take(*key)
+            self._rests.append(rest)
+        for sequence in range(singly, end):
+            if (self._run, sequence) not in self._early:
+                self._missing[self._run, sequence] = until_ns
 
     def lost(self, now_ns: int) -> list[tuple[str, int]]:
-        """(run_id, sequence) of chunks that have been missing for too long; each is told once."""
-        lost = [key for key, until in self._missing.items() if now_ns >= until]
+        """(run_id, sequence) of chunks that have been missing for too long; each is told once, a few in each call.
+
+        Of a long gap the newest are told, and before them one for all the others: ``untold`` says for how many.
+        """
+        due = list(islice((rest for rest in self._rests if now_ns >= rest.until_ns), _LOST_AT_ONCE))
+        self._rests = [rest for rest in self._rests if rest not in due]
+        self._untold = {(rest.run_id, rest.last): rest.number - 1 for rest in due if rest.number}
+        singly = (key for key, until in self._missing.items() if now_ns >= until)
+        lost = list(islice(singly, _LOST_AT_ONCE - len(self._untold)))
         for key in lost:
             del self._missing[key]
-        return lost
+        return [*self._untold, *lost]
+
+    def untold(self, run_id: str, sequence: int) -> int:
+        """How many more are lost, and not told, with one that the last call of ``lost`` told."""
+        return self._untold.get((run_id, sequence), 0)
 
     def clock_jumped(self, now_ns: int) -> None:
         """Times remembered are of another clock."""
         for key in self._missing:
             self._missing[key] = now_ns + _LATE_NS
+        for rest in self._rests:
+            rest.until_ns = now_ns + _LATE_NS
 
 
 def _remember(memory: OrderedDict, key) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -23,21 +24,25 @@ class GripperCommand:
     """A command for a gripper that no joint trajectory controller drives.
 
     topic: of the card, relative. interface: gripper_command (an action of control_msgs) or binary (a message with one
-    number). joint: that moves. position: the card's open or closed one [m, or rad for a revolute joint].
+    number). joint: that moves. position: the card's open or closed one [m, or rad for a revolute joint]. failed: to be
+    called where the gripper did not get it or refused it; the next chunk then commands it again.
     """
 
     topic: str
     interface: str
     joint: str
     position: float
+    failed: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)
 
 
 class Gripper:
-    """Two states with hysteresis; a command goes out on the first wish and on each change."""
+    """Two states with hysteresis; a command goes out on the first wish, on each change, and again after one that failed."""
 
     def __init__(self, card: GripperCard) -> None:
         self._card = card
         self._open: bool | None = None
+        self._told: bool | None = None  # as _open, and None after a command that failed
+        self._number = 0
         self._pending: list[tuple[int, bool]] = []
 
     @property
@@ -51,16 +56,17 @@ class Gripper:
         Steps first .. last - 1 are commanded when due. What the steps before ``first`` asked last holds at once.
         """
         self._pending = []
-        state = self._open
+        state, told = self._open, self._told
         if first > 0:
             state = self._decide(values[first - 1], state)
-            if state is not self._open:
+            if state is not told:
                 self._pending.append((now_ns, state))
+                told = state
         for i in range(first, last):
-            wish = self._decide(values[i], state)
-            if wish is not state:
-                self._pending.append((int(due_ns[i]), wish))
-                state = wish
+            state = self._decide(values[i], state)
+            if state is not told:
+                self._pending.append((int(due_ns[i]), state))
+                told = state
 
     def hold(self) -> None:
         """Drops what was scheduled; the gripper stays as it is."""
@@ -68,7 +74,7 @@ class Gripper:
 
     def forget(self) -> None:
         """As after start: the next wish is commanded whatever it is."""
-        self._open, self._pending = None, []
+        self._open, self._told, self._pending = None, None, []
 
     def due(self, now_ns: int) -> list[JointTrajectory | GripperCommand]:
         """Commands whose time has come, the newest only: of the kind that the card's interface takes."""
@@ -76,10 +82,15 @@ class Gripper:
         if not ready:
             return []
         self._pending = self._pending[len(ready) :]
-        if ready[-1] is self._open:
+        if ready[-1] is self._told:
             return []
-        self._open = ready[-1]
-        return [self._command(self._open)]
+        self._open = self._told = ready[-1]
+        self._number += 1
+        return [self._command(self._open, partial(self._on_failed, self._number))]
+
+    def _on_failed(self, number: int) -> None:
+        if number == self._number:  # else a newer one has replaced it
+            self._told = None
 
     def _decide(self, value: float, state: bool | None) -> bool:
         card = self._card
@@ -87,10 +98,10 @@ class Gripper:
         band = 0.0 if state is None else _HYSTERESIS if not state else -_HYSTERESIS
         return bool(openness > 0.5 + band)
 
-    def _command(self, opened: bool) -> JointTrajectory | GripperCommand:
+    def _command(self, opened: bool, failed: Callable[[], None]) -> JointTrajectory | GripperCommand:
         position = self._card.open_position if opened else self._card.closed_position
         if self._card.interface != "jtc":
-            return GripperCommand(self._card.topic, self._card.interface, self._card.joint, position)
+            return GripperCommand(self._card.topic, self._card.interface, self._card.joint, position, failed)
         return JointTrajectory(
             topic=self._card.topic,
             stamp_ns=0,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
+
 from rclpy.action import ActionClient
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from std_msgs.msg import Float64MultiArray
 
@@ -14,12 +18,20 @@ from .gripper import GripperCommand
 MAX_EFFORT = 20.0
 """Force in a gripper_command goal [N], below what the common grippers hold with."""
 
+ANSWER_S = 1.0
+"""A goal that is neither accepted nor refused by then counts as lost [s]."""
+
+_CHECK_S = 0.1
+_SAY_AGAIN_S = 5.0
+
 
 class GripperSenders:
     """One publisher or action client for each such gripper of the card.
 
     binary: a std_msgs/Float64MultiArray with one number, as a forward_command_controller takes it on its topic
     ``commands``. gripper_command: a goal for the action control_msgs/GripperCommand; the newest replaces the one before.
+    A command that found nobody, that was refused or not answered is told to whoever made it (``GripperCommand.failed``)
+    and in the log, there once in a while.
     needed: False for a dry run, which sends nothing. Raises ValueError where gripper_command is needed and control_msgs
     is not installed.
     """
@@ -27,32 +39,62 @@ class GripperSenders:
     def __init__(self, node: Node, card: InterfaceCard, *, needed: bool = True) -> None:
         self._node = node
         self._publishers, self._clients = {}, {}
+        self._waiting: dict[str, tuple[GripperCommand, float]] = {}
+        self._said: dict[str, tuple[str, float]] = {}
         for gripper in (arm.gripper for arm in card.arms if arm.gripper and needed):
             if gripper.interface == "binary":
                 self._publishers[gripper.topic] = node.create_publisher(Float64MultiArray, gripper.topic, RELIABLE)
             elif gripper.interface == "gripper_command":
                 self._action = _gripper_action(gripper.name)
                 self._clients[gripper.topic] = ActionClient(node, self._action, gripper.topic)
+        if self._clients:
+            node.create_timer(_CHECK_S, self._on_check, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def send(self, command: GripperCommand) -> None:
-        """Sends it and does not wait. A gripper that is not there is told in the log."""
+        """Sends it and does not wait."""
         if command.topic in self._publishers:
-            self._publishers[command.topic].publish(Float64MultiArray(data=[command.position]))
+            publisher = self._publishers[command.topic]
+            if publisher.get_subscription_count():
+                publisher.publish(Float64MultiArray(data=[command.position]))
+            else:
+                self._fail(command, f"no gripper listens to '{command.topic}'")
         elif command.topic in self._clients:
             self._send_goal(command)
 
     def _send_goal(self, command: GripperCommand) -> None:
         client = self._clients[command.topic]
+        self._waiting.pop(command.topic, None)
         if not client.server_is_ready():
-            self._node.get_logger().error(f"no gripper answers on the action '{command.topic}': {command.position} not sent")
+            self._fail(command, f"no gripper answers on the action '{command.topic}'")
             return
         goal = self._action.Goal()
         goal.command.position, goal.command.max_effort = command.position, MAX_EFFORT
-        client.send_goal_async(goal).add_done_callback(lambda future: self._on_answer(command, future))
+        self._waiting[command.topic] = command, time.monotonic() + ANSWER_S
+        client.send_goal_async(goal).add_done_callback(partial(self._on_answer, command))
 
     def _on_answer(self, command: GripperCommand, future) -> None:
-        if not future.cancelled() and future.exception() is None and not future.result().accepted:
-            self._node.get_logger().error(f"the gripper on '{command.topic}' refused {command.position}")
+        waiting, _ = self._waiting.get(command.topic, (None, 0.0))
+        if waiting is command:
+            del self._waiting[command.topic]
+        if future.cancelled() or future.exception() is not None:
+            why = future.exception() or "it was cancelled"
+            self._fail(command, f"the goal did not reach the gripper on '{command.topic}': {why}")
+        elif not future.result().accepted:
+            self._fail(command, f"the gripper on '{command.topic}' refused it")
+
+    def _on_check(self) -> None:
+        now = time.monotonic()
+        for command in [command for command, deadline in self._waiting.values() if now >= deadline]:
+            del self._waiting[command.topic]
+            self._fail(command, f"the gripper on '{command.topic}' does not answer")
+
+    def _fail(self, command: GripperCommand, why: str) -> None:
+        command.failed()
+        words, now = f"{why}: {command.position} not commanded, the next chunk does it again", time.monotonic()
+        said, since = self._said.get(command.topic, ("", 0.0))
+        if words != said or now >= since + _SAY_AGAIN_S:
+            self._said[command.topic] = words, now
+            self._node.get_logger().error(words)
 
 
 def _gripper_action(gripper: str):

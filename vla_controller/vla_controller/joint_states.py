@@ -11,13 +11,15 @@ _LEAP = 0.05  # [rad] beyond what the joint's speed explains
 _HASTE = 1.5  # times the joint's speed limit
 _STEADY = 0.005  # [rad] noise of a joint that stands
 _SETTLED_NS = 50_000_000
+_STANDING_NS = 100_000_000
 
 
 class JointStates:
     """The newest measured state of all joints, in the card's order.
 
     joints: their names (J). stamp_ns: None before the first. positions, velocities (J,) [rad, rad/s]. at_rest: no joint
-    moves noticeably by its velocity, nor has by its positions for 50 ms. leap: which joint was last seen to jump farther
+    moves noticeably by its velocity, nor has by its positions for 50 ms. stands: stricter, no joint has left its place by
+    more than noise for 100 ms. leap: which joint was last seen to jump farther
     than its speed limit (J,) [rad/s] explains, in words; None until then, and again after ``settle``.
     """
 
@@ -33,7 +35,8 @@ class JointStates:
         self.stamp_ns: int | None = None
         self.positions = np.zeros(len(self.joints))
         self.velocities = np.zeros(len(self.joints))
-        self.at_rest = False
+        self.at_rest = self.stands = False
+        self._place: tuple[int, np.ndarray] | None = None
         self.leap: str | None = None
         self._leapt_ns = 0
         self._still_since_ns: int | None = None
@@ -61,6 +64,9 @@ class JointStates:
         elif not told:
             v = (q - self.positions) / ((stamp_ns - self.stamp_ns) * 1e-9)
         self._watch(stamp_ns, q)
+        if self._place is None or np.abs(q - self._place[1]).max() > _STEADY:
+            self._place = stamp_ns, q
+        self.stands = stamp_ns - self._place[0] >= _STANDING_NS
         self.stamp_ns, self.positions, self.velocities = stamp_ns, q, v
         if self._still_since_ns is None:  # the first state: its velocities are all there is, where it has any
             self._still_since_ns = stamp_ns - (_SETTLED_NS if told else 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 SHARE = 0.98  # of each limit on a derivative is planned to
 COLLISION_MARGIN = 0.005  # [m]
+SLOW = 0.25
+"""Share of the speeds that is left to an arm outside of its joint range or its workspace, on its way back."""
+_OUTSIDE = 1e-4  # [rad], [m]
 _AXES = "xyz"
 _JOINT_KINDS = ("position", "velocity", "acceleration", "jerk")
 
@@ -51,6 +54,17 @@ class Limits:
             tool_angular_speed=SHARE * card.tool_angular_speed,
         )
 
+    def slowed(self) -> Limits:
+        """The same with a quarter of the speeds."""
+        return replace(
+            self, velocity=SLOW * self.velocity, tool_speed=SLOW * self.tool_speed,
+            tool_angular_speed=SLOW * self.tool_angular_speed,
+        )  # fmt: skip
+
+    def excludes(self, q: np.ndarray, tool: np.ndarray) -> bool:
+        """Whether joints (J,) [rad] or tool (3,) [m] lie outside, where an arm may have woken, or was moved by hand."""
+        joints = np.maximum(self.lower - q, q - self.upper).max()
+        return bool(max(joints, np.maximum(self.box_lower - tool, tool - self.box_upper).max()) > _OUTSIDE)
 
     def box_inside(self, inset: float) -> tuple[np.ndarray, np.ndarray]:
         """The workspace box, ``inset`` [m] smaller on each side, never turned inside out."""

@@ -35,7 +35,8 @@ class Snapshot:
 
     message: why the arm would not follow a chunk now; empty where it would. run_id: the newest run, empty before the
     first. state_age_ns: of the newest joint state, 0 before the first. tracking_error [rad]. delay_ns: from observation to
-    arrival, 95th percentile of the last chunks.
+    arrival, 95th percentile of the last chunks. delay_bound_ns: the longest such delay at which the strategy takes the
+    newest chunk while the arm moves; 0: unknown.
     """
 
     state: ControllerState
@@ -45,3 +46,4 @@ class Snapshot:
     tracking_error: float
     counts: Counts
     delay_ns: int = 0
+    delay_bound_ns: int = 0

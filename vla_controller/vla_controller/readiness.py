@@ -19,9 +19,9 @@ class Readiness:
     """Conditions that keep the arm from moving. All are False, empty or 0, and speed_scaling is 1, in normal work.
 
     stopped: ``vla/stop`` is latched. desync: measured and commanded motion disagreed. clock_set: which way the clock was
-    set, and the arm has not been seen at rest since what was sent before has ended, at sent_until_ns. speed_scaling: of
-    each arm's joint trajectory controller, as it says. ahead_ns: how far ahead of the clock the newest joint state was
-    stamped; 0 where it was taken.
+    set, at blind_since_ns, and the arm has not been seen at rest since what was sent before has ended, at sent_until_ns.
+    speed_scaling: of each arm's joint trajectory controller, as it says. ahead_ns: how far ahead of the clock the
+    newest joint state was stamped; 0 where it was taken.
     """
 
     card: InterfaceCard
@@ -29,18 +29,21 @@ class Readiness:
     stopped: bool = False
     desync: bool = False
     clock_set: str = ""
+    blind_since_ns: int = 0
     sent_until_ns: int = 0
     speed_scaling: list[float] = field(default_factory=list)
     ahead_ns: int = 0
 
     def is_stale(self, now_ns: int) -> bool:
-        """Joint states have arrived, and have stopped arriving."""
+        """Joint states have arrived, and have stopped arriving; those of before the clock was set count."""
         age = self.states.age_ns(now_ns)
+        if age is None and self.clock_set:
+            age = now_ns - self.blind_since_ns
         return age is not None and age * 1e-9 > self.card.state.max_age
 
     def state(self, now_ns: int) -> ControllerState | None:
         """The state that keeps the arm from moving; None where none does."""
-        if self.states.stamp_ns is None:
+        if self.states.stamp_ns is None and not self.is_stale(now_ns):
             return ControllerState.WAITING_FOR_STATE
         if self.stopped:
             return ControllerState.STOPPED

@@ -122,12 +122,13 @@ class Ledger:
         ended, self._open = self._open, []
         return [self._closed(entry, now_ns) for entry in ended]
 
-    def lost(self, run_id: str, sequence: int, now_ns: int) -> ChunkReport:
-        """CLOSED of a chunk that never arrived."""
+    def lost(self, run_id: str, sequence: int, untold: int, now_ns: int) -> ChunkReport:
+        """CLOSED of a chunk that never arrived. untold: how many more of its gap are told with it, and counted with it as one."""
         self.counts.chunks_lost += 1
+        more = f", and {untold} more before it are not told one by one" if untold else ""
         return ChunkReport(
             stamp_ns=now_ns, phase=Phase.CLOSED, run_id=run_id, sequence=sequence, chunk_stamp_ns=0,
-            verdict=Verdict.LOST, message="never arrived: a gap in the sequence",
+            verdict=Verdict.LOST, message=f"never arrived: a gap in the sequence{more}",
         )  # fmt: skip
 
     def published(self, steady_ns: int) -> None:

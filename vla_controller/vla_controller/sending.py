@@ -18,6 +18,10 @@ class Sending:
         """The time, at least now_ns, when the call began."""
         return now_ns if self._clock is None else max(now_ns, self._clock())
 
+    def time(self, now_ns: int) -> int:
+        """The time, which may be before now_ns where the clock was set back meanwhile."""
+        return now_ns if self._clock is None else self._clock()
+
     def late_ns(self, splice_ns: int) -> int:
         """By how much a trajectory that is sent now would miss its own splice [ns]; 0 or less: it would not."""
         return 0 if self._clock is None else self._clock() + self._delivery_ns - splice_ns
@@ -37,6 +41,11 @@ class InFlight:
     def __init__(self, delivery_ns: int) -> None:
         self._delivery_ns = delivery_ns
         self.forget()
+
+    @property
+    def delays(self) -> bool:
+        """Messages are to be stamped ahead, for some arm."""
+        return self._delivery_ns > 0
 
     def forget(self) -> None:
         """As if everything that was sent had arrived."""

@@ -65,6 +65,9 @@ class Stitcher:
         if isinstance(schedule, Refusal):
             return schedule
         cell = self._cell
+        start = cell.timeline.sample(schedule.splice_ns)[0]
+        for arm in cell.arms:
+            arm.start_from(start[arm.joints])
         requests = make_requests(cell.arms, cell.timeline, chunk, schedule)
         plan = plan_chunk(cell.arms, self.strategy.shape(requests, now_ns), cell.timeline, chunk, schedule)
         if isinstance(plan, Violation):

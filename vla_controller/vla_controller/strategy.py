@@ -33,6 +33,9 @@ class Strategy(Protocol):
         period_ns: from step to step, as executed. delay_ns: from the observation until the new motion can take over.
         """
 
+    def bound_ns(self, chunk: ActionChunk, period_ns: int) -> int:
+        """The longest such delay at which this chunk is valid [ns]; 0 for a chunk that is valid at none."""
+
     def shape(self, requests: Sequence[Request], now_ns: int) -> Sequence[Request]:
         """What the arms are asked to do, given what earlier chunks asked."""
 
@@ -49,13 +52,16 @@ class RecedingHorizon:
     name = "receding_horizon"
 
     def refusal(self, chunk: ActionChunk, period_ns: int, delay_ns: int) -> Refusal | None:
-        if delay_ns <= chunk.horizon * period_ns:
+        if delay_ns <= self.bound_ns(chunk, period_ns):
             return None
         return Refusal(
             Verdict.STALE,
             f"every step lies in the past: the delay of {delay_ns * 1e-6:.0f} ms is longer than the horizon of "
             f"{chunk.horizon} steps of {period_ns * 1e-6:.0f} ms",
         )
+
+    def bound_ns(self, chunk: ActionChunk, period_ns: int) -> int:
+        return chunk.horizon * period_ns
 
     def shape(self, requests: Sequence[Request], now_ns: int) -> Sequence[Request]:
         return requests
@@ -84,13 +90,16 @@ class CommittedPrefix(RecedingHorizon):
                 f"committed_steps is {steps}; strategy {self.name} allows 1 to {chunk.horizon - 1} of {chunk.horizon} "
                 "steps while the arm moves",
             )
-        if delay_ns > steps * period_ns:
+        if delay_ns > self.bound_ns(chunk, period_ns):
             return Refusal(
                 Verdict.STALE,
                 f"the delay of {delay_ns * 1e-6:.0f} ms is longer than the {steps} committed steps of "
                 f"{period_ns * 1e-6:.0f} ms; strategy {self.name} needs them to last as long",
             )
         return None
+
+    def bound_ns(self, chunk: ActionChunk, period_ns: int) -> int:
+        return chunk.committed_steps * period_ns if 1 <= chunk.committed_steps < chunk.horizon else 0
 
 
 class TemporalEnsemble(RecedingHorizon):
@@ -109,13 +118,16 @@ class TemporalEnsemble(RecedingHorizon):
     def refusal(self, chunk: ActionChunk, period_ns: int, delay_ns: int) -> Refusal | None:
         if chunk.horizon < 2:
             return Refusal(Verdict.SHAPE, f"horizon is {chunk.horizon}; strategy {self.name} needs 2 steps or more")
-        if 2 * delay_ns > chunk.horizon * period_ns:
+        if delay_ns > self.bound_ns(chunk, period_ns):
             return Refusal(
                 Verdict.STALE,
                 f"the delay of {delay_ns * 1e-6:.0f} ms is longer than half of the horizon of {chunk.horizon} steps of "
                 f"{period_ns * 1e-6:.0f} ms; strategy {self.name} needs chunks that overlap by more",
             )
         return None
+
+    def bound_ns(self, chunk: ActionChunk, period_ns: int) -> int:
+        return chunk.horizon * period_ns // 2 if chunk.horizon >= 2 else 0
 
     def shape(self, requests: Sequence[Request], now_ns: int) -> Sequence[Request]:
         for earlier in self._memory:
@@ -183,16 +195,28 @@ def make_strategy(name: str) -> Strategy:
 
 
 class DelayWatch:
-    """The delay from observation to arrival of the last chunks."""
+    """The delay from observation to arrival of the last chunks, and what is allowed."""
 
     def __init__(self) -> None:
         self._delays: deque[int] = deque(maxlen=_WATCHED)
+        self.forget()
 
-    def add(self, delay_ns: int) -> None:
-        """Of one chunk more [ns]."""
+    def add(self, delay_ns: int, bound_ns: int = 0) -> None:
+        """Of one chunk more: its delay, and the longest at which it would be taken while the arm moves [ns]; 0: unknown."""
         self._delays.append(delay_ns)
+        self._bound_ns = bound_ns
+
+    def forget(self) -> None:
+        """As before the first chunk: another run has delays of its own."""
+        self._delays.clear()
+        self._bound_ns = 0
 
     @property
     def p95_ns(self) -> int:
         """95th percentile [ns]; 0 before the first chunk."""
         return int(np.percentile(self._delays, 95)) if self._delays else 0
+
+    @property
+    def bound_ns(self) -> int:
+        """The newest chunk's [ns]; 0: unknown."""
+        return self._bound_ns

@@ -11,7 +11,7 @@ _PATIENCE_NS = 50_000_000
 
 
 class Tracking:
-    """Compares joint states with the commanded motion of the last moments. tolerance (J,) [rad]."""
+    """Compares what one source says with the commanded motion of the last moments. tolerance (J,) [rad]."""
 
     def __init__(self, tolerance: np.ndarray) -> None:
         self._tolerance = tolerance
@@ -23,11 +23,14 @@ class Tracking:
         self.lost = False
         self._since_ns: int | None = None
 
-    def compare(self, stamp_ns: int, measured: np.ndarray, timeline: Timeline) -> None:
-        """A joint further than its tolerance from where it was commanded to be in the last moments, for 50 ms: lost."""
-        beyond = distance(timeline, stamp_ns, measured)
+    def compare(self, stamp_ns: int, measured: np.ndarray, timeline: Timeline, joints: slice = slice(None)) -> None:
+        """A joint further than its tolerance from where it was commanded to be in the last moments, for 50 ms: lost.
+
+        measured (J,) [rad]: of all joints; joints: those that are looked at.
+        """
+        beyond = distance(timeline, stamp_ns, measured)[joints]
         self.error = max(0.0, float(beyond.max()))
-        if np.all(beyond <= self._tolerance):
+        if np.all(beyond <= self._tolerance[joints]):
             self._since_ns = None
             return
         if self._since_ns is None:

@@ -13,15 +13,18 @@ from .clock_watch import ClockWatch
 from .gate import Refusal
 from .joint_states import JointStates
 from .readiness import Readiness, at_full_speed
-from .tracking import Tracking
+from .tracking import Tracking, distance
 
 _AHEAD_NS = 50_000_000
+_FRESH_NS = 100_000_000
+_WAY_NS = np.arange(0, 100_000_001, 20_000_000)  # how old a controller's word may be
+_DROPPED = 0.01  # [rad]
 
 
 class Watch:
     """Joint states, what joint trajectory controllers say of themselves, and the clock, held against the commanded motion.
 
-    ``states``, ``ready`` and ``tracking`` are for reading. dry_run: nothing that is commanded is executed, so the two are not
+    ``states`` and ``ready`` are for reading. dry_run: nothing that is commanded is executed, so the two are not
     compared. clock, steady, simulated: see ClockWatch.
     """
 
@@ -33,8 +36,11 @@ class Watch:
         self._clocks = ClockWatch(clock, steady, simulated=simulated)
         limits = np.concatenate([arm.limits.velocity for arm in cell.arms])
         self.states = JointStates(cell.joint_names, limits)
-        self.tracking = Tracking(cell.tolerance)
+        # One for each source: references on the plan would hide that the arm itself has stopped following.
+        self._tracking = Tracking(cell.tolerance)
+        self._references = [Tracking(cell.tolerance) for _ in cell.arms]
         self.ready = Readiness(card, self.states, speed_scaling=[1.0] * len(cell.arms))
+        self._told: list[tuple[int, np.ndarray] | None] = [None] * len(cell.arms)
         self._now_ns = 0
         self._stale = False
 
@@ -53,7 +59,7 @@ class Watch:
             waiting = self._cell.moving(stamp_ns) if known else stamp_ns < ready.sent_until_ns
             ready.clock_set = ready.clock_set if waiting else ""
         if self._cell.timeline is not None and not self._dry_run:
-            self.tracking.compare(stamp_ns, states.positions, self._cell.timeline)
+            self._tracking.compare(stamp_ns, states.positions, self._cell.timeline)
             self._cell.watch_sag(now_ns, states)
 
     def on_controller_state(
@@ -61,13 +67,14 @@ class Watch:
     ) -> str:
         """See ChunkController.on_controller_state. Why to brake, in words; empty: go on."""
         before, self.ready.speed_scaling[arm] = self.ready.speed_scaling[arm], float(speed_scaling)
-        joints = self._cell.arms[arm].card.joints
-        place = dict(zip(names, reference))
+        entry, place = self._cell.arms[arm], dict(zip(names, reference))
+        joints = entry.card.joints
         if self._cell.timeline is not None and not self._dry_run and all(joint in place for joint in joints):
-            believed = self.states.positions.copy()
-            believed[self._cell.arms[arm].joints] = [place[joint] for joint in joints]
-            if np.isfinite(believed).all():
-                self.tracking.compare(now_ns, believed, self._cell.timeline)
+            told = self.states.positions.copy()
+            told[entry.joints] = [place[joint] for joint in joints]
+            if np.isfinite(told).all():
+                self._references[arm].compare(now_ns, told, self._cell.timeline, entry.joints)
+                self._told[arm] = now_ns, told
         if at_full_speed(before) and not at_full_speed(speed_scaling):
             return f"a joint trajectory controller runs at {speed_scaling:.4g} of its speed"
         return ""
@@ -92,10 +99,42 @@ class Watch:
             self._cell.forget()
         else:
             self._cell.shift(jump.by_ns)
-        self.tracking.forget()
+        self._forget_tracking()
+        self._told = [None] * len(self._told)
         self.states.forget()
-        ready.desync, ready.clock_set = False, jump.words
+        ready.desync, ready.clock_set, ready.blind_since_ns = False, jump.words, now_ns
         return jump.words
+
+    def set_meanwhile(self) -> bool:
+        """The clock was set since the instant that the last call of ``clock_set`` was about: stamps made since are of neither."""
+        return self._clocks.set_meanwhile()
+
+    @property
+    def tracking_error(self) -> float:
+        """How far outside of the commanded motion of the last moments a joint is, measured or by a controller's word [rad]."""
+        return max(tracking.error for tracking in (self._tracking, *self._references))
+
+    def held_at(self, now_ns: int) -> np.ndarray | None:
+        """Where all arms stand still (J,) [rad], though not where they were commanded to be in the last moments: something holds
+        one, or its trajectory controller has dropped the plan. None where that is not so.
+
+        By the measured positions, beyond the tracking tolerance; by a controller's own word, beyond what messages are late.
+        """
+        states, timeline = self.states, self._cell.timeline
+        if self._dry_run or timeline is None or not states.stands or self.ready.is_stale(now_ns):
+            return None
+        apart = bool(np.any(distance(timeline, states.stamp_ns, states.positions) > self._cell.tolerance))
+        held = states.positions.copy()
+        for entry, told in zip(self._cell.arms, self._told):
+            if told is None or now_ns - told[0] > _FRESH_NS:
+                continue
+            if np.any(timeline.distance(now_ns - _WAY_NS, told[1])[entry.joints] > _DROPPED):
+                apart, held[entry.joints] = True, told[1][entry.joints]
+        return held if apart else None
+
+    def _forget_tracking(self) -> None:
+        for tracking in (self._tracking, *self._references):
+            tracking.forget()
 
     def stale_since_last(self, now_ns: int) -> bool:
         """Joint states have stopped arriving, and had not at the last call."""
@@ -104,7 +143,8 @@ class Watch:
 
     def lost_since_last(self) -> bool:
         """Measured and commanded motion disagree, and did not at the last call."""
-        found = self.tracking.lost and not self.ready.desync
+        lost = any(tracking.lost for tracking in (self._tracking, *self._references))
+        found = lost and not self.ready.desync
         self.ready.desync = self.ready.desync or found
         return found
 
@@ -116,7 +156,7 @@ class Watch:
             return False
         self.ready.desync = False
         states.settle()
-        self.tracking.forget()
+        self._forget_tracking()
         if self._cell.timeline is None or not self._cell.is_away(now_ns, states):
             return False
         self._cell.forget()

@@ -17,7 +17,7 @@ from .books import Books
 from .cells import MS, RULES, SPACES, Cell, make_cell, model_of, prefixes
 from .chunks import ChunkMaker, Delivery
 from .contents import Wishes
-from .curve import Executed, Part, refusal
+from .curve import CYCLE_NS, Executed, Part, refusal
 from .curve_check import TOLERANCE, ArmLimits, CurveCheck
 from .guard import guarded, limited
 from .plant import Plant
@@ -31,6 +31,9 @@ _START_NS = 1_000 * MS
 _SHORT = ("tick", "joint state")  # calls by the ten thousand, whose time is not watched
 _WHOLE = 0.05  # share of the messages that are judged to their end, whatever replaced them
 _EXCEPTIONS_KEPT = 3
+_STOPS = ("tick", "stop", "chunk", "flood", "malformed", "home")
+_STANDS, _STOOD_NS = 0.006, 90 * MS  # [rad]
+_LATELY_NS = 200 * MS
 _SETTLING = 1e-4  # [rad] an arm creeps this far after its state was sent
 
 
@@ -105,6 +108,7 @@ class Episode:
         self._deliveries: list[list[tuple]] = [[] for _ in self.arms]
         self._anchors = 0
         self._state_ns: int | None = None  # stamp of the newest sound state the controller was given
+        self._seen_ns = _START_NS
         self.seen = cell.start.ravel()  # true positions when a joint state that counts was last sent
         self.stopped = False
         self._planning_s = 0.0
@@ -192,13 +196,14 @@ class Episode:
         delay = int(self.rng.uniform(0, self.cell.jitter_ns)) if self.cell.jitter_ns else 0
         arrival = max(self.now + delay, self._last_arrival[arm])
         self._last_arrival[arm] = arrival
+        apart = cause in _STOPS and self._stands_apart()
         if arrival == self.now:
-            self._deliver(arm, message, self._index, self.seen)
+            self._deliver(arm, message, self._index, self.seen, apart)
         else:
-            self.at(arrival, self._deliver, arm, message, self._index, self.seen)
+            self.at(arrival, self._deliver, arm, message, self._index, self.seen, apart)
 
-    def _deliver(self, arm: int, message, chunk: int, seen: np.ndarray) -> None:
-        """seen: true positions when the state was sent that the message was planned from."""
+    def _deliver(self, arm: int, message, chunk: int, seen: np.ndarray, apart: bool) -> None:
+        """seen: true positions when the state was sent that the message was planned from. apart: see ``_stands_apart``, then."""
         refused = refusal(message, self.joints[arm], self.clock)
         if refused:
             self.add("refused_by_endpoint", 1.0, refused, chunk)
@@ -206,27 +211,46 @@ class Episode:
         self._deliveries[arm].append((message, self.now, self.ahead))
         part = self.arms[arm].take(message, self.now, self.ahead, chunk)
         if "first" in self._may_anchor[arm] or np.abs(part.after[0] - part.before[0]).max() > TOLERANCE:
-            self._anchor(arm, part, seen[self._slices[arm]])
+            self._anchor(arm, part, seen[self._slices[arm]], apart)
 
-    def _anchor(self, arm: int, part: Part, true: np.ndarray) -> None:
-        """Whether a step in the commanded position is the controller's good right: from rest, to where the arm stands.
+    def _anchor(self, arm: int, part: Part, true: np.ndarray, apart: bool) -> None:
+        """Whether a step in the commanded position is the controller's good right: to where the arm stands, from rest, or
+        where it stands apart from all that is commanded.
 
         true (J,): where it stood when its state was last sent [rad].
         """
         displaced = np.abs(true - part.before[0]).max() > 0.0199
         reasons = self._may_anchor[arm]
-        k = self._limits[arm]
-        rest = all(
-            np.all(np.abs(state[1]) <= TOLERANCE * k.velocity)
-            and np.all(np.abs(state[2]) <= TOLERANCE * k.acceleration)
-            for state in (part.before, part.after)
-        )
+        before, after = (self._is_rest(arm, state) for state in (part.before, part.after))
+        right = before and (reasons or displaced or part.instead)
         off = np.abs(part.after[0] - true).max()
-        if (reasons or displaced or part.instead) and rest and off <= 3.0 * self.cell.noise + _SETTLING:
+        if (right or apart) and after and off <= 3.0 * self.cell.noise + _SETTLING:
             part.anchored = True
             self._anchors += 1
             self.plant.anchored(arm, part.start_ns, self._slices[arm])
             reasons.clear()
+
+    def _is_rest(self, arm: int, state: np.ndarray) -> bool:
+        k = self._limits[arm]
+        fast, hard = np.abs(state[1]) > TOLERANCE * k.velocity, np.abs(state[2]) > TOLERANCE * k.acceleration
+        return not (fast.any() or hard.any())
+
+    def _stands_apart(self) -> bool:
+        """The arms stand, and some joint does so beyond its tolerance of all that it was commanded to do in the last moments.
+
+        Then they may be held where they stand, whatever is commanded: something else holds them already.
+        """
+        if self._state_ns is None:
+            return False
+        before = self.plant.state(self._seen_ns - _STOOD_NS)[0]
+        if np.abs(self.seen - before).max() > _STANDS + 6.0 * self.cell.noise:
+            return False
+        for arm, joints, entry in zip(self.arms, self._slices, self.card.arms):
+            lately = np.stack([arm.at(max(0, self.now - lag))[0] for lag in range(0, _LATELY_NS, 5 * MS)])
+            beyond = np.maximum(lately.min(0) - self.seen[joints], self.seen[joints] - lately.max(0))
+            if beyond.max() > 0.9 * entry.limits.tracking_tolerance:
+                return True
+        return False
 
     def _check_right_to_move(self, arm: int, message, cause: str, accepted: list[int], was_accepted: bool) -> None:
         forbidden = self._forbidden()
@@ -283,9 +307,9 @@ class Episode:
 
     def set_clock(self, by_ns: int) -> None:
         """Back, where by_ns is negative."""
-        arrival = max(self._last_arrival)
-        if arrival > self.now:  # no stamp is right for a clock that is set while the message is on its way
-            self.at(arrival, self.set_clock, by_ns)
+        begun = max(self._last_arrival) + CYCLE_NS
+        if begun > self.now:  # no stamp is right for a clock that is set before the message has been taken up
+            self.at(begun, self.set_clock, by_ns)
             return
         by_ns = max(by_ns, MS - self.clock)  # ROS time is not negative
         self._aheads.append((self.now, self.ahead + by_ns))
@@ -299,7 +323,7 @@ class Episode:
             stamp, names, positions, velocities, sound = measured
             if sound and (self._state_ns is None or stamp >= self._state_ns):
                 self._state_ns = stamp
-                self.seen = self.plant.state(self.now)[0]
+                self.seen, self._seen_ns = self.plant.state(self.now)[0], self.now
             self.call("joint state", self.controller.on_joint_state, stamp, names, positions, velocities, self.clock)
         self.tick()
         self.at(self.now + self.cell.state_period_ns, self._state)

@@ -26,7 +26,6 @@ class Rights:
     def __init__(self, limits: ArmLimits) -> None:
         self.brake_ns = longest_brake_ns(limits)
         self.end_ns = 0
-        self._still = True
 
     def excess_ns(
         self, message: JointTrajectory, now_ns: int, ahead_ns: int, deadline_ns: int | None, *, free: bool
@@ -44,7 +43,6 @@ class Rights:
             and np.ptp(message.positions, axis=0).max() == 0.0
             and (message.velocities is None or not message.velocities.any())
         )
-        was_still = self._still or self.end_ns <= now_ns
         allowed = max(self.end_ns, now_ns) if deadline_ns is None else deadline_ns + self.brake_ns
-        self.end_ns, self._still = end, still
-        return 0 if free or (still and was_still) else max(0, end - allowed)
+        self.end_ns = end
+        return 0 if free or still else max(0, end - allowed)  # a message that stands still moves nothing, however long

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import yaml
 
 from vla_contract.action_space import ActionSpace
 from vla_contract.card import InterfaceCard
@@ -15,6 +16,7 @@ from vla_eval.evidence.track import EpisodeTrack, TrackInfo
 from vla_motion import rotation as rot
 from vla_motion.trajectory import JointTrajectory
 from vla_sim.expert import Expert, ExpertState
+from vla_sim.urdf import robot_urdf
 from vla_sim.world import TIMESTEP_NS
 
 STEP_NS = 100_000_000
@@ -91,17 +93,18 @@ class Script:
 
 def add_plan(
     track: EpisodeTrack, sequence: int, stamp_ns: int, *, gripper: float = 1.0, steps: int = 4, skipped: int = 0,
-    clamps: tuple[Clamp, ...] = (), verdict: Verdict = Verdict.ACCEPTED,
+    clamps: tuple[Clamp, ...] = (), verdict: Verdict = Verdict.ACCEPTED, message: str = "", names: tuple[str, ...] = NAMES,
 ) -> None:  # fmt: skip
-    """Both reports of a chunk of zeros with a gripper value, that is executed for `steps` from `stamp_ns` on."""
+    """Both reports of a chunk of zeros with a gripper value (or one for each gripper), that is executed for `steps` from
+    `stamp_ns` on."""
     due = stamp_ns + STEP_NS * np.arange(1, steps + 1)
-    common = dict(run_id="a" * 32, sequence=sequence, chunk_stamp_ns=stamp_ns, verdict=verdict)
+    common = dict(run_id="a" * 32, sequence=sequence, chunk_stamp_ns=stamp_ns, verdict=verdict, message=message)
     if verdict is Verdict.ACCEPTED:
-        plan = np.zeros((steps, 7))
-        plan[:, 6] = gripper
+        plan = np.zeros((steps, len(names)))
+        plan[:, [k for k, name in enumerate(names) if name.endswith(".gripper")]] = gripper
         track.add_report(
             ChunkReport(
-                stamp_ns=stamp_ns, phase=Phase.SCHEDULED, action_space=ActionSpace.EE_DELTA, names=NAMES,
+                stamp_ns=stamp_ns, phase=Phase.SCHEDULED, action_space=ActionSpace.EE_DELTA, names=names,
                 planned_actions=plan, step_stamps_ns=due, **common,
             )
         )  # fmt: skip
@@ -127,3 +130,38 @@ def fill(track: EpisodeTrack, seconds: float, **each) -> EpisodeTrack:
         track.append(START + round(t * 1e9), **{n: v(t) if callable(v) else v for n, v in each.items()})
     track.finish(START + round(seconds * 1e9))
     return track
+
+
+def on_a_bag(card, *, seconds=8.0, opening=1.0, joints=None, tool=None, gripper=1.0, plans=True, sampled=True, **plan):
+    """A run as a real robot's bag tells it: no ground truth. Without samples where not `sampled`."""
+    track = blank(card, task="pick")
+    if plans:
+        for k in range(int(seconds / 0.4)):
+            t = k * 0.4
+            value = gripper(t) if callable(gripper) else gripper
+            add_plan(track, k, START + round(t * 1e9), gripper=value, **plan)
+    moving = joints or (lambda t: np.full(7, 0.1 * t))
+    return fill(track, seconds, joints=moving, opening=opening, **({"tool": tool} if tool else {})) if sampled else track
+
+
+def pair_of(card: InterfaceCard) -> InterfaceCard:
+    """A cell of two such arms, left and right: every name of theirs has `left` or `right` in the place of `panda`."""
+    text = yaml.safe_dump(card.arms[0].model_dump())
+    arms = [yaml.safe_load(text.replace("panda", side)) | {"name": side} for side in ("left", "right")]
+    names = [name.replace("arm.", f"{arm['name']}.") for arm in arms for name in card.action.names]
+    fields = [field.replace("panda", arm["name"]) for arm in arms for field in card.state.fields]
+    return card.model_copy(update={
+        "name": "pair", "arms": arms, "action": card.action.model_dump() | {"names": names},
+        "state": card.state.model_dump() | {"fields": fields},
+    })  # fmt: skip
+
+
+def pair_urdf() -> str:
+    """Both arms on one table, the right one half a metre beside the left."""
+    body = robot_urdf().partition("<robot")[2].partition(">")[2].rpartition("</robot>")[0]
+    text = '<robot name="pair"><link name="table"/>'
+    for side, y in (("left", 0.25), ("right", -0.25)):
+        text += body.replace("panda", side).replace('"world"', f'"{side}_world"')
+        text += f'<joint name="{side}_mount" type="fixed"><parent link="table"/><child link="{side}_world"/>'
+        text += f'<origin xyz="0 {y} 0"/></joint>'
+    return text + "</robot>"

@@ -9,6 +9,7 @@ import numpy as np
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 
+from vla_contract.action_space import ActionSpace
 from vla_contract.card import InterfaceCard
 from vla_contract.chunk import ActionChunk
 from vla_contract.observation import VLAObservation
@@ -30,6 +31,25 @@ from vla_policy_node.session import PolicySession, SessionConfig
 MS = 1_000_000
 START = 1_700_000_000_000 * MS
 WORDS = "pick up the red block"
+EE = ("arm.x", "arm.y", "arm.z", "arm.rx", "arm.ry", "arm.rz", "arm.gripper")
+
+
+def chunk(actions, stamp_ms=0, space=ActionSpace.EE_DELTA, names=EE, **changes) -> ActionChunk:
+    """A made-up chunk of steps of 100 ms."""
+    fields = {
+        "stamp_ns": stamp_ms * MS, "frame_id": "base", "image_stamps_ns": (), "state_stamp_ns": 0, "run_id": "a" * 32,
+        "sequence": 0, "card_hash": "", "action_space": space, "names": names, "actions": actions,
+        "step_period_ns": 100 * MS, "valid_for_ns": 0,
+    }  # fmt: skip
+    return ActionChunk(**{**fields, **changes})
+
+
+def ramp(steps=4, **columns) -> np.ndarray:
+    """Actions (steps, 7) with these values in these columns, the same in every step."""
+    actions = np.zeros((steps, 7))
+    for name, value in columns.items():
+        actions[:, EE.index(f"arm.{name}")] = value
+    return actions
 
 
 def swinging(card: InterfaceCard, gain: float = 1.0):

@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 from ledger_samples import MS, T0, make_chunk, make_reports
 
-from vla_contract.card import InterfaceCard
+from vla_contract.card import InterfaceCard, parse_card
 from vla_contract.report import Clamp
 from vla_eval.evidence.finding import Label
 from vla_eval.evidence.rows import EpisodeRow, InferenceRow, write_rows
@@ -171,8 +171,22 @@ def replay(card: InterfaceCard) -> dict:
     }  # fmt: skip
 
 
-def write_bag(folder: Path, card: InterfaceCard) -> Path:
-    """An MCAP file in a folder `bag`: two runs with pictures of both cameras, chunk reports and trajectories."""
+def with_two_arms(card: InterfaceCard) -> InterfaceCard:
+    """The card with a second arm `right` that has the joints of the first one under other names, and no gripper."""
+    content = card.to_dict()
+    arm = json.loads(json.dumps(content["arms"][0]))
+    arm |= {"name": "right", "joints": [f"right_{joint}" for joint in arm["joints"]], "gripper": None}
+    content["arms"].append({**arm, "trajectory_topic": "right/joint_trajectory"})
+    content["action"]["names"] += [f"right.{axis}" for axis in ("x", "y", "z", "rx", "ry", "rz")]
+    return parse_card(content)
+
+
+def write_bag(folder: Path, card: InterfaceCard, *, of: InterfaceCard | None = None) -> Path:
+    """An MCAP file in a folder `bag`: two runs with pictures of both cameras, chunk reports and trajectories.
+
+    Each arm is half as fast as the one before, and of a second one a joint is clamped in chunk 12 of the first run. of: The
+    card that the bag holds, if it is another one.
+    """
     from mcap.writer import Writer
     from rclpy.serialization import serialize_message
 
@@ -180,8 +194,7 @@ def write_bag(folder: Path, card: InterfaceCard) -> Path:
     from vla_contract.ros.images import array_to_image
 
     events: list[tuple[int, str, object]] = []
-    arm = card.arms[0]
-    limits = np.array(arm.limits.velocity)
+    limits = np.array(card.arms[0].limits.velocity)
     for n, run in enumerate(RUNS):
         start = T0 + n * RUN_NS
         times = np.arange(0, 6_000 * MS, 50 * MS, dtype=np.int64)
@@ -193,6 +206,8 @@ def write_bag(folder: Path, card: InterfaceCard) -> Path:
             chunk = make_chunk(card, sequence, run=run, stamp_ns=start + sequence * 400 * MS)
             fast = n == 0 and sequence in (4, 5, 6, 9)
             clamps = tuple(Clamp(step, "velocity panda_joint1", 0.2) for step in range(4)) if fast else ()
+            if len(card.arms) > 1 and n == 0 and sequence == 12:
+                clamps = (Clamp(0, f"velocity {card.arms[1].joints[0]}", 0.2),)
             due = chunk.stamp_ns + np.arange(1, 17, dtype=np.int64) * 100 * MS
             for report in make_reports(chunk, run_id=run, clamps=clamps):
                 changes = dict(vars(report))
@@ -207,10 +222,10 @@ def write_bag(folder: Path, card: InterfaceCard) -> Path:
             window = slice(8 * sequence, 8 * sequence + 24)
             if len(times[window]) > 1:
                 begin = int(times[window][0])
-                curve = JointTrajectory(
-                    "t", start + begin, tuple(arm.joints), times[window] - begin, positions[window], velocities[window]
-                )
-                events.append((start + begin + 5 * MS, f"/{arm.trajectory_topic}", trajectory_to_msg(curve)))
+                for k, arm in enumerate(card.arms):
+                    moved = positions[window] / 2**k, velocities[window] / 2**k
+                    curve = JointTrajectory("t", start + begin, tuple(arm.joints), times[window] - begin, *moved)
+                    events.append((start + begin + 5 * MS, f"/{arm.trajectory_topic}", trajectory_to_msg(curve)))
         for k in range(30):
             stamp = start + k * 200 * MS
             for camera in card.cameras:
@@ -221,7 +236,7 @@ def write_bag(folder: Path, card: InterfaceCard) -> Path:
     with open(path, "wb") as file:
         writer = Writer(file)
         writer.start(profile="ros2", library="test")
-        text = yaml.safe_dump(card.to_dict())
+        text = yaml.safe_dump((of or card).to_dict())
         writer.add_metadata("vla", {"card": text, "card_name": card.name, "namespace": "", "policy": "native"})
         channels: dict[str, int] = {}
         for stamp, topic, message in sorted(events, key=lambda event: event[0]):

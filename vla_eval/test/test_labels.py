@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from label_samples import SECOND, START, Script, add_plan, blank, fill
+from label_samples import SECOND, START, Script, add_plan, blank, fill, on_a_bag
 
 from vla_contract.report import Clamp, Verdict
 from vla_eval.cell import Cell
@@ -165,18 +165,6 @@ def test_a_track_that_is_not_finished_or_goes_back_in_time_is_an_error(card):
 
 
 # Rules
-
-
-def on_a_bag(card, *, seconds=8.0, opening=1.0, joints=None, tool=None, gripper=OPEN, plans=True, **plan):
-    """A run as a real robot's bag tells it: no ground truth."""
-    track = blank(card, task="pick")
-    moving = joints or (lambda t: np.full(7, 0.1 * t))
-    if plans:
-        for k in range(int(seconds / 0.4)):
-            t = k * 0.4
-            value = gripper(t) if callable(gripper) else gripper
-            add_plan(track, k, START + round(t * 1e9), gripper=value, **plan)
-    return fill(track, seconds, joints=moving, opening=opening, **({"tool": tool} if tool else {}))
 
 
 def clamps(limit: str, amount: float = 0.4) -> tuple[Clamp, ...]:

@@ -95,13 +95,16 @@ def test_graph_results_leave_the_figures_alone(bag, player, tmp_path, capsys):
     folder = tmp_path / "run"
     assert vla([bag, "--no-policy", "--no-controller", "--out", folder], capsys)[0] == 0
     before = (folder / "replay.json").read_text()
-    assert json.loads(before)["events"]["chunk"] >= 2
+    assert json.loads(before)["events"]["chunk"] >= 2 and json.loads(before)["instruction"] is None
     words = ["--graph", "--run", "--instruction", "stack", "--out", folder, "--json", tmp_path / "told.json"]
     assert vla([bag, *words], capsys)[0] == 0
     assert player.asked == {"rate": 1.0, "run": True, "instruction": "stack", "topic": "/joint_states"}
     assert (folder / "replay.json").read_text() == before
     told = json.loads((folder / "replay_graph.json").read_text())
-    assert told == {"graph": {"played": {"joint_states": 3}}} == json.loads((tmp_path / "told.json").read_text())
+    assert told == json.loads((tmp_path / "told.json").read_text())
+    assert told["graph"] == {"played": {"joint_states": 3}}
+    asked = {"run": True, "instruction": "stack", "rate": 1.0, "card": None, "bag": str(bag)}
+    assert told["asked"].items() >= asked.items() and len(told["asked"]["card_hash"]) > 8
 
 
 def test_one_of_several_robots_is_named(two_robots, player, tmp_path, capsys):
@@ -149,5 +152,8 @@ def test_another_card_of_the_same_contract_is_fine(bag, card, tmp_path, capsys):
     content = card.to_dict() | {"name": "sister"}
     content["arms"][0]["limits"]["tool_speed"] *= 0.9
     (tmp_path / "other.yaml").write_text(yaml.safe_dump(content))
-    code, _, err = vla([bag, "--no-policy", "--card", tmp_path / "other.yaml", "--gate", "absent=0"], capsys)
+    words = ["--no-policy", "--card", tmp_path / "other.yaml", "--gate", "absent=0", "--instruction", "stack", "--out", tmp_path]
+    code, _, err = vla([bag, *words], capsys)
     assert code == 0, err
+    assert json.loads((tmp_path / "replay.json").read_text())["instruction"] == "stack"
+    assert json.loads((tmp_path / "replay.json").read_text())["card_asked"] == str(tmp_path / "other.yaml")

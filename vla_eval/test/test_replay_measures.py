@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from replay_samples import MS, chunk, ramp
 
 from vla_contract.action_space import ActionSpace
-from vla_contract.chunk import ActionChunk
 from vla_eval.replay.compare import Comparison, Jumps
 from vla_eval.replay.divergence import divergence
 from vla_eval.replay.errors import ReplayError
@@ -15,25 +15,6 @@ from vla_eval.replay.faults import Faults, FaultyStream, parse_duration, parse_f
 from vla_eval.replay.gate import exceeded, parse_gates
 from vla_eval.replay.spread import KEPT, Spread
 from vla_policy_node.ros_inputs import Frame
-
-MS = 1_000_000
-EE = ("arm.x", "arm.y", "arm.z", "arm.rx", "arm.ry", "arm.rz", "arm.gripper")
-
-
-def chunk(actions, stamp_ms=0, space=ActionSpace.EE_DELTA, names=EE, **changes):
-    fields = {
-        "stamp_ns": stamp_ms * MS, "frame_id": "base", "image_stamps_ns": (), "state_stamp_ns": 0, "run_id": "a" * 32,
-        "sequence": 0, "card_hash": "", "action_space": space, "names": names, "actions": actions,
-        "step_period_ns": 100 * MS, "valid_for_ns": 0,
-    }  # fmt: skip
-    return ActionChunk(**{**fields, **changes})
-
-
-def ramp(steps=4, **columns):
-    actions = np.zeros((steps, 7))
-    for name, value in columns.items():
-        actions[:, EE.index(f"arm.{name}")] = value
-    return actions
 
 
 def test_equal_chunks_do_not_diverge():

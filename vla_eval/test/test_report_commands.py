@@ -1,24 +1,37 @@
 """The commands of the packets ask for what the files were made with."""
 
 import argparse
+import hashlib
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import report_samples as samples
+from eval_paths import CARD
 from ledger_samples import write_bag as write_chunks
 from preflight_samples import CHECKPOINT, SIDE, card_with_small_pictures, made_up
 
 from vla_bringup import cli_card
 from vla_bringup.cli import main
-from vla_eval import cli_evidence, cli_ledger, cli_replay
+from vla_contract.card import load_card
+from vla_eval import cli_eval, cli_evidence, cli_ledger, cli_replay
+from vla_eval.evidence.rows import write_rows
 from vla_eval.preflight.source import Source
 from vla_eval.preflight.write_bag import write_bag
 from vla_eval.replay.faults import parse_faults
 from vla_eval.replay.gate import parse_gates
-from vla_eval.report.commands import ledger_commands, preflight_commands, replay_commands, rows_commands
+from vla_eval.report.commands import (
+    eval_commands,
+    ledger_commands,
+    preflight_commands,
+    replay_commands,
+    rows_commands,
+)
 from vla_eval.report.folder import read_folder
+from vla_eval.report.report import make_report
+from vla_eval.trials.suite import suite
 
 
 @pytest.fixture
@@ -99,19 +112,22 @@ def test_a_replay_is_asked_for_with_faults_gates_seed_and_threads(folder, card, 
     asked = ["latency=200ms", "drop=0.1", "skew=front:-50ms"]
     gates = {"jump": 0.0123456789, "violations": 0.0}
     content = samples.replay(card) | {"bag": str(bag), "faults": {"done": {"dropped": 3}}, "faults_asked": asked, "gates": gates}
-    keep(folder, "replay.json", content | {"seed": 7, "threads": 3, "model": "/robots/my arm.urdf", "namespace": "left"})
+    content |= {"seed": 7, "threads": 3, "model": "/robots/my arm.urdf", "namespace": "left", "instruction": "lift 'it'"}
+    keep(folder, "replay.json", content)
     (command,) = replay_commands(read_folder(folder))
     args = parsed(cli_replay, command)
     assert parse_faults(args.fault, card) == parse_faults(asked, card) and parse_gates(args.gate) == gates
     assert (args.bag, args.card, args.out) == (bag, "panda_tabletop", folder)  # the bag that was replayed, not the folder's own
     assert (args.checkpoint, args.against) == ("native_flow.safetensors", "native_mlp.safetensors")
     assert (args.seed, args.threads, args.model) == (7, 3, Path("/robots/my arm.urdf"))
-    assert args.namespace == "left" and not args.no_policy and not args.no_controller and not args.graph
+    assert (args.namespace, args.instruction) == ("left", "lift 'it'")
+    assert not args.no_policy and not args.no_controller and not args.graph
 
 
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
+        ({"instruction": None}, {"instruction": None}),
         ({"policies": {}, "model": "left out"}, {"no_policy": True, "no_controller": True, "checkpoint": None, "model": None}),
         ({"policies": {"other": {"checkpoint": "b.safetensors"}}}, {"checkpoint": None, "against": "b.safetensors"}),
         ({"model": "/robot_description of the bag", "card_hash": "f00d"}, {"model": None, "card": None, "gate": []}),
@@ -148,9 +164,112 @@ def test_a_file_that_does_not_say_how_it_was_made_gets_no_command(folder, card):
 
 
 def test_rows_come_from_the_bag_of_the_folder(folder, card):
-    from vla_eval.evidence.rows import write_rows
-
     write_rows(folder / "episodes.jsonl", samples.episodes(card, 3))
-    (command,) = rows_commands(read_folder(folder), card.name)
+    (command,), said = rows_commands(read_folder(folder))
+    assert not said
     args = parsed(cli_evidence, command)
     assert (args.bag, args.out) == (folder / "bag", folder)
+
+
+# `vla eval`
+
+
+TRIALS = ["--checkpoint", "expert", "--trials", "2", "--seed", "50003", "--time-limit", "1.0", "--noise", "0.00123456789",
+          "--replan-steps", "3", "--perturb", "push=0.03", "--latency", "0.0512345678", "--jobs", "1"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def slower(tmp_path_factory) -> Path:
+    """The shipped card, edited: its name, and another tool_speed."""
+    path = tmp_path_factory.mktemp("cards") / "my cell.yaml"
+    text = CARD.read_text()
+    assert text.count("tool_speed: 0.7") == 1
+    path.write_text(text.replace("tool_speed: 0.7", "tool_speed: 0.05"))
+    return path
+
+
+def trials_of(folder: Path, *words: str) -> list[dict]:
+    assert main(["eval", *words, *TRIALS, "--out", str(folder)]) == 0
+    return json.loads((folder / "eval.json").read_text())["rows"]
+
+
+def ran(command: str, into: Path) -> list[dict]:
+    """Rows of a printed command that is run as it stands but for a file that keeps them, from another working folder."""
+    assert main([*shlex.split(command)[1:], "--json", str(into), "--jobs", "1"]) == 0
+    return json.loads(into.read_text())["rows"]
+
+
+def with_card(folder: Path, **changes) -> None:
+    content = json.loads((folder / "eval.json").read_text())
+    request = {name: value for name, value in content["request"].items() if name != "card"}
+    keep(folder, "eval.json", {**content, "request": {**request, **changes}})
+
+
+def test_the_trials_of_a_packet_are_run_again_and_give_its_rows(tmp_path, monkeypatch, capsys, slower):
+    rows, theirs = trials_of(tmp_path / "run"), trials_of(tmp_path / "slower", "--card", str(slower))
+    assert len(rows) == 2 and rows != theirs, "the two cards are told apart by their rows"
+    monkeypatch.chdir(tmp_path / "run")
+    (command,), said = eval_commands(read_folder(tmp_path / "run"))
+    assert "--card panda_tabletop --checkpoint expert" in command and "--out" not in command and not said
+    capsys.readouterr()
+    assert ran(command, tmp_path / "again.json") == rows
+    assert "were there already" not in capsys.readouterr().out
+    with_card(tmp_path / "slower", card=str(slower))
+    (command,), said = eval_commands(read_folder(tmp_path / "slower"))
+    assert load_card(slower).card_hash in said[0] and str(slower) in said[0]
+    assert ran(command, tmp_path / "slower.json") == theirs
+    assert "--card &#39;" in make_report(tmp_path / "slower")
+
+
+def test_a_card_that_is_not_the_trials_own_is_never_named(tmp_path, slower):
+    hash_of = load_card(slower).card_hash
+    request = {"card_hash": hash_of, "checkpoint_hash": "expert", "tasks": ["pick"], "seeds": [[1, 2]]}
+    keep(tmp_path, "eval.json", {"rows": [], "checkpoint": "expert", "request": request})
+    write_rows(tmp_path / "episodes.jsonl", [replace(r, card_hash=hash_of) for r in samples.episodes(load_card(CARD), 2)])
+
+    def told() -> tuple[str, str]:
+        (command,), (said,) = eval_commands(read_folder(tmp_path))
+        return parsed(cli_eval, command).card, said
+
+    assert told() == ("CARD", f"CARD stands for the card of hash {hash_of}")
+    assert f"CARD stands for the card of hash {hash_of}." in make_report(tmp_path)
+    with_card(tmp_path, card="panda_tabletop")  # the shipped one, as it was then
+    assert told() == ("CARD", f"CARD stands for the card of hash {hash_of}; panda_tabletop is another one now")
+    with_card(tmp_path, card=str(slower))
+    assert told() == (str(slower), f"{slower} is the card of hash {hash_of}")
+    with_card(tmp_path, card="/gone/cell.yaml")
+    assert told() == ("/gone/cell.yaml", f"/gone/cell.yaml is not there now; it was the card of hash {hash_of}")
+    (tmp_path / "broken.yaml").write_text("arms: [")
+    with_card(tmp_path, card=str(tmp_path / "broken.yaml"))
+    assert told()[0] == str(tmp_path / "broken.yaml")
+
+
+def test_a_checkpoint_is_held_to_its_hash(tmp_path, card):
+    file = tmp_path / "mine.safetensors"
+    file.write_bytes(b"weights")
+    digest = hashlib.sha256(b"weights").hexdigest()
+    request = {"card_hash": card.card_hash, "checkpoint_hash": digest, "tasks": ["pick"], "seeds": [[1, 2], [5, 5]]}
+    content = {"rows": [], "checkpoint": str(file), "request": request, "comparison": {}, "against": {"checkpoint": "expert"}}
+    keep(tmp_path, "eval.json", content)
+    commands, said = eval_commands(read_folder(tmp_path))
+    told = [parsed(cli_eval, command) for command in commands]
+    assert [(a.checkpoint, a.against) for a in told] == [(str(file), "expert")] * 2
+    assert [(a.seed, a.trials) for a in told] == [(1, 2), (5, 1)]
+    assert said == [f"{file} is the checkpoint of hash {digest}"]
+    file.write_bytes(b"others")
+    (command, _), said = eval_commands(read_folder(tmp_path))
+    assert parsed(cli_eval, command).checkpoint == "CHECKPOINT" and said[0].endswith(f"{digest}; {file} is another one now")
+
+
+def test_trials_of_another_suite_are_said_to_be(tmp_path, card):
+    request = {"card_hash": card.card_hash, "checkpoint_hash": "expert", "tasks": ["pick"], "seeds": [[1, 2]]}
+    mixed = {"suites": {"0.0.1+abc": 3, suite(): 1}}
+    for name, counts, words in (
+        ("0.0.1+abc", {}, ["the trials were run with suite 0.0.1+abc; "]),
+        ("0.0.1+abc", mixed, [f"the trials were run with suite 0.0.1+abc, {suite()}; "]),
+        (suite(), {"suites": {suite(): 4}}, []),
+        ("", {}, []),
+    ):
+        keep(tmp_path, "eval.json", {"rows": [], "checkpoint": "expert", "request": {**request, "suite": name}, **counts})
+        said = eval_commands(read_folder(tmp_path))[1]
+        assert len(said) == len(words) and all(line.startswith(word) for line, word in zip(said, words))

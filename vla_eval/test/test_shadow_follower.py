@@ -10,7 +10,7 @@ from replay_samples import WORDS, swinging
 from vla_contract.action_space import ActionSpace
 from vla_controller.diagnostics import Level
 from vla_eval.shadow.follower import ShadowFollower
-from vla_eval.shadow.health import judge
+from vla_eval.shadow.health import judge, summary
 from vla_policy_node.assembler import ObservationAssembler
 from vla_policy_node.backends.scripted import ScriptedPolicy
 from vla_policy_node.chunks import brake_chunk, decide
@@ -198,3 +198,30 @@ def test_the_policy_is_reset_when_a_run_begins(card):
         graph.follower.on_chunk(graph.chunk(START, run_id))
         assert graph.follower.serve(1.0)
     assert shadow.resets == 2 and graph.follower.counts()[1].heard == 1, "figures are of the newest run"
+
+
+def test_a_shadow_with_a_broken_checkpoint_is_told_and_goes_on(card):
+    exact = swinging(card)
+
+    def broken(observation):
+        actions = exact(observation)
+        actions[:, 2], actions[0, 0] = np.nan, np.inf
+        return actions
+
+    graph = Graph(card, ScriptedPolicy(card, broken))
+    graph.feed(START)
+    graph.follower.on_run(RUN, WORDS)
+    for _ in range(2):
+        graph.follower.on_chunk(graph.chunk(START))
+        assert graph.follower.serve(1.0)
+    run_id, counts = graph.follower.counts()
+    assert counts.answered == 2 and counts.failed == 0
+    far = graph.follower.divergence()
+    health = judge(run_id, counts, far, 1.0, graph.follower.failure)
+    assert health.level is Level.WARN and "arm.x not finite 2 times, arm.z not finite 32 times" in health.message
+    assert health.values["arm.z mean [m]"] == health.values["arm.z max [m]"] == "not finite"
+    assert health.values["arm.x mean [m]"] == "0.00000" and health.values["arm.x not finite"] == "2"
+    assert "arm.y not finite" not in health.values
+    assert health.values["translation direction cosine"] == "not finite"
+    assert health.values["rotation direction cosine"] == "nothing moves"
+    assert "arm.z not finite 32 times" in summary(counts, far)

@@ -123,8 +123,13 @@ def _replay(args: argparse.Namespace, bag, card, faults) -> dict:
             bag, card, policies, models, faults=faults, seed=args.seed, instruction=args.instruction, progress=progress
         ).run()
     figures["faults_asked"], figures["namespace"] = list(args.fault), args.namespace
+    figures["card_asked"] = _card_asked(args)
     figures["model"], figures["remarks"], figures["seed"], figures["threads"] = source, remarks, args.seed, args.threads
     return figures
+
+
+def _card_asked(args: argparse.Namespace) -> str | None:
+    return None if args.card is None else str(args.card)
 
 
 def _finish(args: argparse.Namespace, figures: dict, gates: dict[str, float]) -> int:
@@ -151,7 +156,11 @@ def _play(args: argparse.Namespace, bag, card) -> int:
     with GraphPlayer(bag, card, rate=args.rate, run=args.run, instruction=args.instruction) as player:
         told = player.play()
     print(json.dumps(told, indent=2))
-    _write(args, GRAPH_FILE, {"graph": told})
+    asked = {
+        "bag": str(args.bag), "card": _card_asked(args), "card_hash": card.card_hash, "namespace": args.namespace,
+        "rate": args.rate, "run": args.run, "instruction": args.instruction,
+    }  # fmt: skip
+    _write(args, GRAPH_FILE, {"asked": asked, "graph": told})
     return 0
 
 

@@ -12,7 +12,7 @@ from vla_contract.status import PolicyState
 from vla_eval.bags.reader import Bag
 from vla_eval.evidence.rows import EpisodeRow, InferenceRow
 from vla_eval.evidence.run_facts import RunFacts, TruthSample
-from vla_eval.evidence.track import SAMPLE_PERIOD_NS, EpisodeTrack, TrackInfo
+from vla_eval.evidence.track import SAMPLE_PERIOD_NS, EpisodeTrack
 from vla_eval.evidence.view import ReferenceView
 from vla_motion.model import ModelError, RobotModel
 
@@ -46,7 +46,8 @@ class BagRows:
 
     Attributes:
         runs: In order of their first message.
-        notes: What could not be used, in words with counts.
+        notes: What could not be used, in words with counts; after `make`, on cells with several arms, why episodes have their
+            labels, too: the label alone does not name the arm.
     """
 
     def __init__(self, bag: Bag, *, card: InterfaceCard | None = None) -> None:
@@ -57,13 +58,14 @@ class BagRows:
         self._current: RunFacts | None = None
         self._info = None
         self._truth: TruthSample | None = None
-        self._model: RobotModel | None = None
+        self._models: dict[str, RobotModel] = {}
         self._joints: dict[str, float] = {}
         self._fields: dict[str, float] = {}
         self._states: deque[tuple[int, np.ndarray]] = deque()
         self._counts: dict[str, int] = {}
         self._read()
-        self.notes = [f"{count} {what}" for what, count in self._counts.items()]
+        self._left_out = [f"{count} {what}" for what, count in self._counts.items()]
+        self.notes = [*self._left_out]
 
     def make(
         self, *, time_limit_s: float | None = None, references: dict[str, ReferenceView] | None = None
@@ -86,6 +88,10 @@ class BagRows:
             episode, made = run.rows(number, self.card, time_limit_s=time_limit_s, views=views)
             episodes.append(episode)
             inferences += made
+        self.notes = [*self._left_out]
+        if len(self.card.arms) > 1:
+            found = [(number, run.finding) for number, run in enumerate(self.runs, 1) if run.finding is not None]
+            self.notes += [f"episode {number}: {finding.label}: {finding.words}" for number, finding in found]
         return episodes, inferences
 
     def first_pictures(self, run: RunFacts) -> dict[str, np.ndarray]:
@@ -131,17 +137,17 @@ class BagRows:
             return None
         run = self._by_id.get(run_id)
         if run is None:
-            run = RunFacts(run_id, received_ns, EpisodeTrack(TrackInfo.from_card(self.card)), info=self._info)
+            run = RunFacts(run_id, received_ns, EpisodeTrack.of_card(self.card), info=self._info)
             self.runs.append(run)
             self._by_id[run_id] = self._current = run
         return run
 
     def _on_description(self, message, _: int) -> None:
-        arm = self.card.arms[0]
-        try:
-            self._model = RobotModel.from_urdf(message.data, list(arm.joints), arm.tool_frame, arm.base_frame)
-        except ModelError:
-            self._count("robot descriptions without the card's arm: where the tool was is not known")
+        for arm in self.card.arms:
+            try:
+                self._models[arm.name] = RobotModel.from_urdf(message.data, list(arm.joints), arm.tool_frame, arm.base_frame)
+            except ModelError:
+                self._count(f"robot descriptions without the card's arm {arm.name}: where its tool was is not known")
 
     def _on_info(self, message, _: int) -> None:
         from vla_contract.ros.convert import info_from_msg
@@ -209,11 +215,12 @@ class BagRows:
         for kind in ("position", "velocity", "effort"):
             values = getattr(message, kind)
             if len(values) == len(message.name):
-                self._fields.update(zip((f"{name}.{kind}" for name in message.name), values, strict=True))
+                for name, value in zip(message.name, values, strict=True):
+                    self._fields[f"{name}.{kind}"] = value if np.isfinite(value) else None
         if self._states and stamp < self._states[-1][0]:
             self._states.clear()  # the clock was set back
         wanted = self.card.state.fields
-        if all(name in self._fields for name in wanted):
+        if all(self._fields.get(name) is not None for name in wanted):
             self._states.append((stamp, np.array([self._fields[name] for name in wanted])))
             while stamp - self._states[0][0] > HISTORY_NS:
                 self._states.popleft()
@@ -228,17 +235,21 @@ class BagRows:
             if stamp_ns < track.samples[-1].t_ns:
                 self._count("joint states came with an earlier stamp than the one before, and tell no label")
             return
-        arm = self.card.arms[0]
-        joints = [self._fields.get(f"{name}.position") for name in arm.joints]
-        joints = None if None in joints else np.array(joints)
-        finger = self._fields.get(f"{arm.gripper.joint}.position") if arm.gripper else None
-        tool = self._model.forward(joints)[:3, 3] if self._model is not None and joints is not None else None
         truth = self._truth
         told = {}
         if truth is not None and abs(stamp_ns - truth.stamp_ns) <= TRUTH_NS:
             told = {"held": truth.held, "first_touched": truth.first_touched, "done": truth.success, "objects": truth.objects}
-        opening = None if finger is None else track.info.opening(finger)
-        track.append(stamp_ns, tool=tool, joints=joints, opening=opening, **told)
+        for arm, its in zip(self.card.arms, track.each_arm, strict=True):
+            joints = [self._fields.get(f"{name}.position") for name in arm.joints]
+            joints = None if None in joints else np.array(joints)
+            finger = self._fields.get(f"{arm.gripper.joint}.position") if arm.gripper else None
+            model = self._models.get(arm.name)
+            if told and arm.base_frame != self.card.arms[0].base_frame:
+                told = told | {"objects": None}  # they are in the frame of the first arm
+            its.append(
+                stamp_ns, joints=joints, opening=None if finger is None else its.info.opening(finger),
+                tool=None if model is None or joints is None else model.forward(joints)[:3, 3], **told,
+            )  # fmt: skip
 
     def _state_at(self, stamp_ns: int) -> tuple[float, ...]:
         """The card's state fields at an instant, between two joint states linearly; empty where none was recorded near it."""

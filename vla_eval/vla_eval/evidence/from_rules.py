@@ -12,8 +12,7 @@ import numpy as np
 from vla_eval.evidence.finding import (
     EMPTY_OPENING,
     FULL_OPENING,
-    HELD_NS,
-    LET_GO_NS,
+    GRIPPED_NS,
     SAME_OPENING,
     STALL_NS,
     STILL_RAD,
@@ -44,10 +43,11 @@ def dropped(track: EpisodeTrack) -> Finding | None:
     if not holds:
         return None
     last = track.samples[holds[-1].last]
+    # However slowly: had the fingers stopped on something else on their way, that would be the last hold.
     for sample in track.samples[holds[-1].last + 1 :]:
-        if sample.t_ns - last.t_ns > LET_GO_NS or sample.opening is None or not track.commands_closed(sample.t_ns):
+        if not track.commands_closed(sample.t_ns):
             return None
-        if sample.opening <= EMPTY_OPENING:
+        if sample.opening is not None and sample.opening <= EMPTY_OPENING:
             words = f"the closed gripper went from {last.opening:.0%} to {sample.opening:.0%} of its opening"
             return finding(track, Label.DROPPED, sample.t_ns, words)
     return None
@@ -64,23 +64,32 @@ def missed_grasp(track: EpisodeTrack) -> Finding | None:
 
 
 def no_progress(track: EpisodeTrack) -> Finding | None:
-    """The arm stood still for `STALL_NS` before the gripper had been told to close for the first time."""
-    known = [s for s in track.samples if s.joints is not None and s.joints.size]
+    """All arms stood still for `STALL_NS` before a gripper had been told to close for the first time.
+
+    Where no arm has a gripper, nothing tells when the task was done: then only arms that never moved made no progress.
+    """
+    arms = track.each_arm
+    known: list[tuple[int, np.ndarray]] = []
+    for each in zip(*(arm.samples for arm in arms), strict=True):
+        if all(s.joints is not None and s.joints.size for s in each):
+            known.append((each[0].t_ns, np.concatenate([s.joints for s in each])))
     begin = 0
-    for index, sample in enumerate(known):
-        if track.commands_closed(sample.t_ns):
+    for index, (t_ns, _) in enumerate(known):
+        if any(arm.commands_closed(t_ns) for arm in arms):
             return None
-        while begin < index and np.ptp([s.joints for s in known[begin : index + 1]], axis=0).max() > STILL_RAD:
+        while begin < index and np.ptp([joints for _, joints in known[begin : index + 1]], axis=0).max() > STILL_RAD:
             begin += 1
-        still = sample.t_ns - known[begin].t_ns
-        if still >= STALL_NS:
-            words = f"no joint moved by more than {STILL_RAD} rad for {still / 1e9:.1f} s, and the gripper had not closed yet"
-            return finding(track, Label.NO_PROGRESS, known[begin].t_ns, words)
+        if begin and not any(arm.info.gripper_joint for arm in arms):
+            return None
+        still_ns = t_ns - known[begin][0]
+        if still_ns >= STALL_NS:
+            words = f"no joint moved by more than {STILL_RAD} rad for {still_ns / 1e9:.1f} s, and no gripper had closed yet"
+            return finding(track, Label.NO_PROGRESS, known[begin][0], words)
     return None
 
 
 def gripped(track: EpisodeTrack) -> list[Span]:
-    """Where the gripper was told to close and stood open between empty and full for `HELD_NS`: it holds something."""
+    """Where the gripper was told to close and stood open between empty and full for `GRIPPED_NS`: it holds something."""
 
     def partly(sample: Sample) -> bool:
         return (
@@ -96,7 +105,7 @@ def gripped(track: EpisodeTrack) -> list[Span]:
         for index in range(span.first, span.last + 2):
             if index <= span.last and abs(track.samples[index].opening - track.samples[begin].opening) <= SAME_OPENING:
                 continue
-            if lasts(track, Span(begin, index - 1), HELD_NS):
+            if lasts(track, Span(begin, index - 1), GRIPPED_NS):
                 found.append(Span(begin, index - 1))
             begin = index
     return found

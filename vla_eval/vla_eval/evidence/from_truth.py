@@ -25,11 +25,12 @@ from vla_eval.evidence.finding import (
     Label,
 )
 from vla_eval.evidence.moments import (
-    clamped_share,
+    beyond_limits,
     closed_on_nothing,
     finding,
     lasts,
     late_plans,
+    of_any_arm,
     spans,
     tool_to,
     way_left,
@@ -37,15 +38,20 @@ from vla_eval.evidence.moments import (
 from vla_eval.evidence.track import EpisodeTrack
 
 WORKSPACE_KINDS = frozenset({ClampLimit.WORKSPACE, ClampLimit.REACH})
-MOTION_KINDS = frozenset(
+ARM_KINDS = frozenset(
     {
+        ClampLimit.POSITION,
         ClampLimit.VELOCITY,
         ClampLimit.ACCELERATION,
         ClampLimit.JERK,
         ClampLimit.TOOL_SPEED,
         ClampLimit.TOOL_ANGULAR_SPEED,
+        ClampLimit.COLLISION,
     }
 )
+"""What the arm's own body allows: how far and how fast it moves, and where its links would touch each other or the table.
+Collisions are among them because a tool that is asked beyond the box is clamped by the box first: what is left is a pose that
+the box allows, and the arm's posture does not."""
 
 
 def viewpoint(track: EpisodeTrack, nominal_success: bool | None) -> Finding | None:
@@ -69,7 +75,10 @@ def wrong_object(track: EpisodeTrack) -> Finding | None:
         return finding(track, Label.WRONG_OBJECT, first.t_ns, f"held {first.held}, the instruction names {target}")
     if holds:
         return None
-    for sample in track.samples:
+    touched = [s for s in track.samples if s.first_touched is not None]
+    if not touched or touched[0].first_touched:
+        return None  # before the run began
+    for sample in touched:
         if sample.first_touched:
             if sample.first_touched == target:
                 return None
@@ -79,28 +88,26 @@ def wrong_object(track: EpisodeTrack) -> Finding | None:
 
 
 def out_of_workspace(track: EpisodeTrack) -> Finding | None:
-    """Most steps clamped by the box, the tool outside it for a while, or the named object where the tool may not go."""
-    return steps_out(track) or tool_out(track) or _target_out(track)
+    """Most steps clamped by the box, a tool outside it for a while, or the named object where the tool may not go."""
+    return steps_out(track) or of_any_arm(tool_out, track) or _target_out(track)
 
 
 def steps_out(track: EpisodeTrack) -> Finding | None:
-    """Most steps clamped by the box, or out of reach."""
-    share, first, worst = clamped_share(track, WORKSPACE_KINDS)
-    if first is None or share < CLAMPED_BY_WORKSPACE:
-        return None
-    words = f"{share:.0%} of steps were asked outside the workspace: {worst}"
-    return Finding(Label.OUT_OF_WORKSPACE, first.stamp_ns, first.sequence, words)
+    """Most steps clamped by the box, or out of reach; or most plans refused for these."""
+    return beyond_limits(track, Label.OUT_OF_WORKSPACE, WORKSPACE_KINDS, CLAMPED_BY_WORKSPACE, "outside the workspace")
 
 
 def tool_out(track: EpisodeTrack) -> Finding | None:
-    """The tool itself outside the box for `OUTSIDE_NS`."""
+    """The tool itself outside the box for `OUTSIDE_NS`, after it has been inside: where it begins is not the policy's doing."""
     low, high = np.array(track.info.workspace_min), np.array(track.info.workspace_max)
 
     def depth(tool: np.ndarray) -> float:
         return float(np.max([low - tool, tool - high]))
 
+    inside = (k for k, s in enumerate(track.samples) if s.tool is not None and depth(s.tool) <= OUTSIDE_M)
+    begin = next(inside, len(track.samples))
     for span in spans(track, lambda s: s.tool is not None and depth(s.tool) > OUTSIDE_M):
-        if lasts(track, span, OUTSIDE_NS):
+        if span.first > begin and lasts(track, span, OUTSIDE_NS):
             worst = max(depth(s.tool) for s in track.samples[span.first : span.last + 1])
             seconds = (track.samples[span.last].t_ns - track.samples[span.first].t_ns) / 1e9
             words = f"the tool was outside the workspace for {seconds:.1f} s, by up to {worst * 1000:.0f} mm"
@@ -121,43 +128,39 @@ def _target_out(track: EpisodeTrack) -> Finding | None:
         depth = float(np.max([low - position[:2], position[:2] - high]))
         return f"{name} lay {depth * 1000:.0f} mm outside the workspace" if depth > OBJECT_OUTSIDE_M else ""
 
-    last = track.samples[-1]
-    if not reason(last):
+    known = [s for s in track.samples if s.objects]
+    if not known or not reason(known[-1]):
         return None
+    last = known[-1]
     begin = spans(track, lambda s: bool(reason(s)))[-1].first
     return finding(track, Label.OUT_OF_WORKSPACE, track.samples[begin].t_ns, reason(last))
 
 
 def limits_ignored(track: EpisodeTrack) -> Finding | None:
-    """A large share of steps asked for faster, or less smooth, motion than the card allows."""
-    share, first, worst = clamped_share(track, MOTION_KINDS)
-    if first is None or share < CLAMPED_BY_LIMITS:
-        return None
-    words = f"{share:.0%} of steps were asked beyond the limits of motion: {worst}"
-    return Finding(Label.LIMITS_IGNORED, first.stamp_ns, first.sequence, words)
+    """A large share of steps asked for what the arm itself cannot or must not do; or most plans were refused for that."""
+    return beyond_limits(track, Label.LIMITS_IGNORED, ARM_KINDS, CLAMPED_BY_LIMITS, "beyond the limits of the arm")
 
 
 def dropped(track: EpisodeTrack) -> Finding | None:
     """The named object was held and lifted, and its last hold ended, short of the goal and not taken up again."""
     target = track.info.target
-    where = [(s.objects or {}).get(target) for s in track.samples]
-    if not target or where[0] is None:
-        return None
+    # A bag's first and last samples may lie outside the time of its ground truth.
+    where = {k: s.objects[target] for k, s in enumerate(track.samples) if target in (s.objects or {})}
     holds = [s for s in _steady_holds(track, target) if lasts(track, s, HELD_NS)]
-    if not holds or holds[-1].last == len(track.samples) - 1:
+    if not target or not where or not holds or holds[-1].last == max(where):
         return None
     hold = holds[-1]
-    end = track.samples[hold.last]
-    if track.samples[-1].t_ns - end.t_ns < LET_GO_NS or any(s.done for s in track.samples[hold.last :]):
+    end, last = track.samples[hold.last], track.samples[max(where)]
+    if last.t_ns - end.t_ns < LET_GO_NS or any(s.done for s in track.samples[hold.last :]):
         return None
-    lifted = max(float(p[2]) for p in where[hold.first : hold.last + 1]) - float(where[0][2])
+    lifted = max(float(p[2]) for k, p in where.items() if hold.first <= k <= hold.last) - float(where[min(where)][2])
     if lifted < LIFTED_M:
         return None
     words = f"{target} was held, lifted {lifted * 100:.1f} cm and let go"
     destination = track.info.destination
-    goal = (track.samples[-1].objects or {}).get(destination or "")
+    goal = last.objects.get(destination or "")
     if goal is not None:
-        words += f"; it ended {float(np.linalg.norm(where[-1][:2] - goal[:2])) * 100:.1f} cm from the {destination}"
+        words += f"; it ended {float(np.linalg.norm(last.objects[target][:2] - goal[:2])) * 100:.1f} cm from the {destination}"
     return finding(track, Label.DROPPED, end.t_ns, words)
 
 
@@ -173,7 +176,11 @@ def _steady_holds(track: EpisodeTrack, target: str) -> list:
 
 
 def missed_grasp(track: EpisodeTrack) -> Finding | None:
-    """The hand closed on nothing near the named object, which it never held."""
+    """A hand closed on nothing near the named object, which none ever held."""
+    return of_any_arm(_missed, track)
+
+
+def _missed(track: EpisodeTrack) -> Finding | None:
     target = track.info.target
     if any(lasts(track, s, HELD_NS) for s in _steady_holds(track, target)):
         return None

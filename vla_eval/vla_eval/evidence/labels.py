@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from vla_eval.evidence import from_rules as rules
 from vla_eval.evidence import from_truth as truth
 from vla_eval.evidence.finding import Finding, Label
-from vla_eval.evidence.moments import late_plans
+from vla_eval.evidence.moments import late_plans, of_any_arm
 from vla_eval.evidence.track import EpisodeTrack, TrackError
 
 __all__ = ["Finding", "Label", "findings_by_rules", "findings_from_truth", "label_rules", "label_truth"]
@@ -60,10 +60,10 @@ def findings_by_rules(track: EpisodeTrack, *, views: Mapping[str, float] | None 
         return []
     found = (
         rules.viewpoint(track, views or {}),
-        truth.steps_out(track) or truth.tool_out(track),
+        truth.steps_out(track) or of_any_arm(truth.tool_out, track),
         truth.limits_ignored(track),
-        rules.dropped(track),
-        rules.missed_grasp(track),
+        of_any_arm(rules.dropped, track),
+        of_any_arm(rules.missed_grasp, track),
         late_plans(track),
         rules.no_progress(track),
     )

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from vla_contract.report import ClampLimit, Verdict
-from vla_eval.evidence.finding import COVERED, EMPTY_NS, EMPTY_OPENING, LATE_SHARE, MIN_STEPS, Finding, Label
-from vla_eval.evidence.track import Asked, EpisodeTrack, Sample
+from vla_contract.report import ClampLimit
+from vla_eval.evidence.asked import Asked
+from vla_eval.evidence.finding import (
+    COVERED,
+    EMPTY_NS,
+    EMPTY_OPENING,
+    LATE_SHARE,
+    MIN_PLANS,
+    MIN_STEPS,
+    REFUSED_BY_LIMIT,
+    Finding,
+    Label,
+)
+from vla_eval.evidence.track import EpisodeTrack, Sample
 
 PICK_HEIGHT_M = 0.10
 """Height of an object's centre from which a pick is done [m]; see vla_sim.tasks."""
@@ -45,6 +57,33 @@ def finding(track: EpisodeTrack, label: Label, stamp_ns: int, words: str) -> Fin
     return Finding(label, int(stamp_ns), track.sequence_at(stamp_ns), words)
 
 
+def of_any_arm(rule: Callable[[EpisodeTrack], Finding | None], track: EpisodeTrack) -> Finding | None:
+    """The earliest finding of a rule about one arm, in all arms' tracks. Names the arm where there are several."""
+    found = [(f.stamp_ns, k, f) for k, arm in enumerate(track.each_arm) if (f := rule(arm)) is not None]
+    if not found:
+        return None
+    _, k, first = min(found)
+    return replace(first, words=f"arm {track.each_arm[k].info.arm}: {first.words}") if track.others else first
+
+
+def beyond_limits(track: EpisodeTrack, label: Label, kinds: frozenset[ClampLimit], at_least: float, what: str) -> Finding | None:
+    """Where a share of the executed steps was altered by some limits, or most plans were refused whole for them.
+
+    Args:
+        at_least: The share of steps.
+        what: What the steps asked for, in words.
+    """
+    share, first, worst = clamped_share(track, kinds)
+    if first is not None and share >= at_least:
+        return Finding(label, first.stamp_ns, first.sequence, f"{share:.0%} of steps were asked {what}: {worst}")
+    plans = [c for c in track.chunks if c.planned]
+    refused = [c for c in plans if c.refused_kind() in kinds]
+    if len(plans) < MIN_PLANS or len(refused) < REFUSED_BY_LIMIT * len(plans):
+        return None
+    words = f"{len(refused)} of {len(plans)} plans were refused: {refused[0].refused_for}"
+    return Finding(label, refused[0].stamp_ns, refused[0].sequence, words)
+
+
 def clamped_share(track: EpisodeTrack, kinds: frozenset[ClampLimit]) -> tuple[float, Asked | None, str]:
     """Share of executed steps altered by any of some limits, the first such chunk, and the worst excess in words."""
     executed = sum(c.executed for c in track.chunks)
@@ -74,21 +113,27 @@ UNITS = {
 
 
 def closed_on_nothing(track: EpisodeTrack) -> Iterator[Span]:
-    """Where the gripper was told to close and stayed closed with nothing between its fingers for `EMPTY_NS`."""
+    """Where the gripper, which had been told to open and had opened, was told to close and stayed closed with nothing between
+    its fingers for `EMPTY_NS`. Fingers that were never open tried no grasp: some tasks are done with closed ones."""
 
     def empty(sample: Sample) -> bool:
         if sample.opening is None or sample.opening > EMPTY_OPENING or sample.held:
             return False
-        return track.commands_closed(sample.t_ns) is not False
+        return track.commands_closed(sample.t_ns) is True
 
-    return (span for span in spans(track, empty) if lasts(track, span, EMPTY_NS))
+    def opened(sample: Sample) -> bool:
+        known = sample.opening is not None and sample.opening > EMPTY_OPENING
+        return known and track.commands_closed(sample.t_ns) is False
+
+    begin = next((k for k, sample in enumerate(track.samples) if opened(sample)), len(track.samples))
+    return (span for span in spans(track, empty) if span.first > begin and lasts(track, span, EMPTY_NS))
 
 
 def way_left(track: EpisodeTrack) -> np.ndarray:
     """How far the task is from done at each sample, from ground truth [m]. Shape (samples,); NaN where nobody knows.
 
-    Before the target is held: tool to target, and the way of the target to its goal as it lay first. While it is held: the
-    way of the target to its goal. Falls on the way to success, in every task.
+    Before the target is held: the nearest tool to the target, and the way of the target to its goal as it lay first. While it
+    is held: the way of the target to its goal. Falls on the way to success, in every task.
     """
     info = track.info
     out = np.full(len(track.samples), np.nan)
@@ -101,8 +146,10 @@ def way_left(track: EpisodeTrack) -> np.ndarray:
         first_way = way if first_way is None else first_way
         if sample.held == info.target:
             out[index] = min(way, first_way)
-        elif sample.tool is not None:
-            out[index] = max(first_way, way) + float(np.linalg.norm(sample.tool - target))
+        else:
+            gaps = [tool_to(arm.samples[index], info.target) for arm in track.each_arm]
+            if None not in gaps:
+                out[index] = max(first_way, way) + min(gaps)
     return out
 
 
@@ -121,16 +168,16 @@ def tool_to(sample: Sample, name: str) -> float | None:
 def late_plans(track: EpisodeTrack) -> Finding | None:
     """TOO_SLOW from timing alone: plans refused as too old, half past on arrival, or too seldom to keep the arm moving."""
     chunks, info = track.chunks, track.info
-    planned = [c for c in chunks if c.verdict not in (Verdict.BRAKE, Verdict.LOST)]
-    if len(planned) < 3:
+    planned = [c for c in chunks if c.planned]
+    if len(planned) < MIN_PLANS:
         return None
-    old = [c for c in planned if c.verdict in (Verdict.STALE, Verdict.EXPIRED)]
+    old = [c for c in planned if c.too_old]
     if len(old) >= LATE_SHARE * len(planned):
         return finding(
             track, Label.TOO_SLOW, old[0].stamp_ns, f"{len(old)} of {len(planned)} plans were refused as too old"
         )
     ran = [c for c in planned if c.executed]
-    if len(ran) < 3:
+    if len(ran) < MIN_PLANS:
         return None
     skipped = float(np.median([c.skipped for c in ran]))
     if skipped >= LATE_SHARE * info.horizon:
@@ -138,11 +185,18 @@ def late_plans(track: EpisodeTrack) -> Finding | None:
         words = f"{skipped:g} of {info.horizon} steps of a plan were past when it arrived (median of {len(ran)} plans)"
         return finding(track, Label.TOO_SLOW, late.stamp_ns, words)
     step_ns = round(info.step_period_s * 1e9)
-    waits = [max(0, after.stamp_ns - before.last_ns - step_ns) for before, after in zip(ran, ran[1:])]
+    # What was refused for another reason than its age (a stop, a limit) was not waited for: it counts as if it had run.
+    moved = [(c.stamp_ns, c.last_ns) for c in ran]
+    moved += [(c.stamp_ns, c.stamp_ns + info.horizon * step_ns) for c in planned if c.turned_away]
+    waits, until = [], ran[0].stamp_ns
+    for begin, end in sorted(moved):
+        waits.append((begin - until - step_ns, until))
+        until = max(until, end)
+    waits = [(wait, since) for wait, since in waits if wait > 0 and ran[0].stamp_ns <= since < ran[-1].stamp_ns]
     length = ran[-1].stamp_ns - ran[0].stamp_ns
-    covered = 1.0 - sum(waits) / length if length > 0 else 1.0
+    covered = 1.0 - sum(wait for wait, _ in waits) / length if length > 0 else 1.0
     if covered < COVERED:
-        longest = int(np.argmax(waits))
-        words = f"steps for {covered:.0%} of the time only; the longest wait for the next plan was {waits[longest] / 1e9:.2f} s"
-        return finding(track, Label.TOO_SLOW, ran[longest].last_ns, words)
+        wait, since = max(waits)
+        words = f"steps for {covered:.0%} of the time only; the longest wait for the next plan was {wait / 1e9:.2f} s"
+        return finding(track, Label.TOO_SLOW, since, words)
     return None

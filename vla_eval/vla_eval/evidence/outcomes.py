@@ -73,7 +73,8 @@ def read_outcomes(folder: str | Path) -> list[OperatorOutcome]:
 def apply_outcomes(episodes: list[EpisodeRow], said: list[OperatorOutcome]) -> list[EpisodeRow]:
     """Episodes with the operator's last word on each, source OPERATOR. Others as they are.
 
-    A run said to be a success, or unknown, has no label and no first bad action.
+    A run said to be a success, or unknown, has no label and no first bad action. From pushes it has recovered where it is said
+    to be a success, and only there.
     """
     last = {one.run_id: one for one in said}
     out = []
@@ -81,6 +82,7 @@ def apply_outcomes(episodes: list[EpisodeRow], said: list[OperatorOutcome]) -> l
         word = last.get(episode.run_id)
         if word is not None:
             changes = {"outcome": word.outcome, "outcome_source": "OPERATOR"}
+            changes |= {"recovered": episode.pushes if word.outcome == "SUCCESS" else 0}
             if word.outcome != "FAILURE":
                 changes |= {"label": "", "first_bad_sequence": None, "first_bad_stamp_ns": None}
             elif word.label and word.label != episode.label:

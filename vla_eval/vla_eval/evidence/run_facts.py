@@ -14,7 +14,7 @@ from vla_contract.status import PolicyState
 from vla_eval.evidence.finding import AT_LIMIT, Finding
 from vla_eval.evidence.labels import label_rules, label_truth
 from vla_eval.evidence.rows import EpisodeRow, InferenceRow
-from vla_eval.evidence.track import EpisodeTrack, TrackInfo
+from vla_eval.evidence.track import EpisodeTrack
 
 LONGEST_LATENCY_MS = 60_000.0
 """Above this, and below zero, two stamps come from different clocks [ms]."""
@@ -46,6 +46,7 @@ class RunFacts:
         start_ns, end_ns: First and last sign of it, node time [ns].
         ended: The policy was seen without this run afterwards.
         failed: It ended in an error, in words.
+        finding: Why it failed, once its rows were made; None: no label fits.
     """
 
     run_id: str
@@ -66,6 +67,7 @@ class RunFacts:
     done_before: bool = False
     success_ns: int | None = None
     done_since_ns: int | None = None
+    finding: Finding | None = None
 
     def seen(self, stamp_ns: int) -> None:
         """The run was alive at this instant."""
@@ -130,12 +132,13 @@ class RunFacts:
         known = {t.name: t.time_limit for t in card.tasks}
         limit = time_limit_s if time_limit_s is not None else known.get(task)
         outcome, source = self.outcome(limit)
-        self.track.info = TrackInfo.from_card(
-            card, task=task, instruction=self.instruction, target=truth.target if truth else "",
-            destination=_destination(truth), time_limit_s=limit,
-        )  # fmt: skip
+        for track in self.track.each_arm:
+            track.info = replace(
+                track.info, task=task, instruction=self.instruction, target=truth.target if truth else "",
+                destination=_destination(truth), time_limit_s=limit,
+            )  # fmt: skip
         self.track.finish(self.end_ns, {"SUCCESS": True, "FAILURE": False}.get(outcome))
-        finding = self._finding(outcome, views)
+        finding = self.finding = self._finding(outcome, views)
         inferences = [self._inference(episode, s, card, finding) for s in self._sequences()]
         latencies = [row.latency_ms for row in inferences if row.latency_ms is not None]
         executed = sum(row.steps_executed for row in inferences)
@@ -178,7 +181,10 @@ class RunFacts:
         ), inferences
 
     def _finding(self, outcome: str, views: dict[str, float] | None) -> Finding | None:
-        if not self.track.samples or self.track.end_ns < self.track.start_ns:
+        if not self.track.samples:  # without joint states, the reports and the pictures still tell
+            for track in self.track.each_arm:
+                track.append(self.start_ns)
+        if self.track.end_ns < self.track.start_ns:
             return None
         if outcome == "FAILURE":
             return label_truth(self.track)

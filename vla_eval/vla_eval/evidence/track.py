@@ -20,7 +20,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from vla_contract.card import InterfaceCard
-from vla_contract.report import ChunkReport, ClampLimit, Phase, Verdict
+from vla_contract.report import ChunkReport, Phase
+from vla_eval.evidence.asked import Asked
 
 SAMPLE_PERIOD_NS = 50_000_000
 """Samples closer together than this are passed over [ns]: that of vla/task_state, so that a trial and its bag look alike."""
@@ -47,6 +48,7 @@ class TrackInfo:
         gripper_values: The policy's values for (closed, open).
         gripper_name: Name of the gripper's action column.
         perturbation: What was changed in the scene, in words; holds "viewpoint" where a camera was moved.
+        arm: Name of the arm that box and gripper are of.
     """
 
     task: str = ""
@@ -63,14 +65,15 @@ class TrackInfo:
     gripper_values: tuple[float, float] = (0.0, 1.0)
     gripper_name: str = ""
     perturbation: str = ""
+    arm: str = ""
 
     @classmethod
     def from_card(
         cls, card: InterfaceCard, *, task: str = "", instruction: str = "", target: str = "",
-        destination: str | None = None, time_limit_s: float | None = None, perturbation: str = "",
+        destination: str | None = None, time_limit_s: float | None = None, perturbation: str = "", arm: str = "",
     ) -> TrackInfo:  # fmt: skip
-        """Of the card's first arm. The time limit is that of the card's task, where none is given."""
-        arm = card.arms[0]
+        """Of the named arm, the card's first by default. The time limit is that of the card's task, where none is given."""
+        arm = card.arm(arm) if arm else card.arms[0]
         if time_limit_s is None:
             time_limit_s = next((t.time_limit for t in card.tasks if t.name == task), None)
         gripper = {}
@@ -85,7 +88,8 @@ class TrackInfo:
         return cls(
             task=task, instruction=instruction, target=target, destination=destination, time_limit_s=time_limit_s,
             workspace_min=tuple(arm.limits.workspace_min), workspace_max=tuple(arm.limits.workspace_max),
-            horizon=card.action.horizon, step_period_s=card.action.step_period, perturbation=perturbation, **gripper,
+            horizon=card.action.horizon, step_period_s=card.action.step_period, perturbation=perturbation,
+            arm=arm.name, **gripper,
         )  # fmt: skip
 
     def opening(self, position: float) -> float:
@@ -114,24 +118,6 @@ class Sample(NamedTuple):
     """Ground truth: positions by name, base frame [m]."""
 
 
-class Asked(NamedTuple):
-    """A chunk as its CLOSED report tells it."""
-
-    sequence: int
-    stamp_ns: int
-    """When its motion began: the first executed step is due; for chunks that never ran, the observation [ns]."""
-    last_ns: int
-    """When its last executed step was due [ns]."""
-    verdict: Verdict
-    executed: int
-    skipped: int
-    clamped: int
-    clamped_steps: dict[ClampLimit, frozenset[int]]
-    """Executed steps that each kind of limit altered."""
-    beyond: dict[ClampLimit, float]
-    """Largest amount beyond each kind of limit, in the limit's unit."""
-
-
 class World(Protocol):
     """The part of `vla_sim.world.SimWorld` that is read here."""
 
@@ -144,9 +130,10 @@ class World(Protocol):
 
 @dataclass
 class EpisodeTrack:
-    """An episode's samples and chunk reports, in order of time.
+    """An episode's samples of one arm and chunk reports, in order of time.
 
     Attributes:
+        others: The same of the card's further arms: samples of the same instants, with the same ground truth.
         success: Ground truth at the end; None: nobody knows.
         truth: Whether samples carry ground truth.
     """
@@ -157,7 +144,20 @@ class EpisodeTrack:
     end_ns: int = 0
     success: bool | None = None
     refused: Counter[str] = field(default_factory=Counter)
+    others: tuple[EpisodeTrack, ...] = ()
     _gripper: list[tuple[int, float]] = field(default_factory=list)
+
+    @classmethod
+    def of_card(cls, card: InterfaceCard) -> EpisodeTrack:
+        """Empty, with one track for each of the card's arms."""
+        first, *others = (cls(TrackInfo.from_card(card, arm=arm.name)) for arm in card.arms)
+        first.others = tuple(others)
+        return first
+
+    @property
+    def each_arm(self) -> tuple[EpisodeTrack, ...]:
+        """This track, and those of the other arms."""
+        return (self, *self.others)
 
     @property
     def truth(self) -> bool:
@@ -216,40 +216,24 @@ class EpisodeTrack:
 
     def add_report(self, report: ChunkReport) -> None:
         """Adds what became of a chunk; take both phases: the gripper's commands are in SCHEDULED, the clamps in CLOSED."""
+        for other in self.others:
+            other.add_report(report)
         if report.phase is Phase.SCHEDULED:
             self._take_gripper(report)
             return
-        steps: dict[ClampLimit, set[int]] = {}
-        beyond: dict[ClampLimit, float] = {}
-        for clamp in report.clamps:
-            steps.setdefault(clamp.kind, set()).add(clamp.step)
-            beyond[clamp.kind] = max(beyond.get(clamp.kind, 0.0), clamp.amount)
         if report.verdict.is_refusal:
             self.refused[report.verdict.name] += 1
-        stamp = report.first_executed_ns or report.chunk_stamp_ns or report.stamp_ns
-        self.chunks.append(
-            Asked(
-                sequence=report.sequence,
-                stamp_ns=stamp,
-                last_ns=report.last_executed_ns or stamp,
-                verdict=report.verdict,
-                executed=report.steps_executed,
-                skipped=report.steps_skipped,
-                clamped=report.steps_clamped,
-                clamped_steps={kind: frozenset(found) for kind, found in steps.items()},
-                beyond=beyond,
-            )
-        )
+        self.chunks.append(Asked.from_report(report))
 
     def finish(self, end_ns: int, success: bool | None = None) -> None:
-        """Closes the track.
+        """Closes the track, and those of the other arms.
 
         Args:
             end_ns: End of the episode [ns].
             success: Ground truth, None where there is none.
         """
-        self.end_ns = int(end_ns)
-        self.success = success
+        for track in self.each_arm:
+            track.end_ns, track.success = int(end_ns), success
 
     def commands_closed(self, t_ns: int) -> bool | None:
         """Whether the gripper was told to be more closed than open at an instant; None before the first command."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from vla_contract.card import InterfaceCard
 from vla_contract.chunk import ActionChunk
-from vla_eval.replay.divergence import Columns, columns_of, direction_cosines, grippers_agree, jump_of, pair
+from vla_eval.replay.divergence import Columns, columns_of, difference, direction_cosines, grippers_agree, jump_of, pair
 from vla_eval.replay.spread import Spread
 
 
@@ -57,18 +57,18 @@ class Comparison:
         self, first: np.ndarray, second: np.ndarray, columns: Columns, *, motion: bool = True, grippers: bool = True
     ) -> None:
         """Rows (N, D) in the card's columns. motion, grippers: which of the columns are compared."""
-        names, space = self._card.action.names, self._card.action_space
+        names = self._card.action.names
         self.chunks += 1
         self.steps += len(first)
         self.incomparable += not motion
-        off = np.abs(second - first)
+        off = np.abs(difference(first, second, columns))
         for i, name in enumerate(names):
             if grippers if i in columns.grippers else motion:
                 self._errors[name].add(off[:, i])
                 self.largest = max(self.largest, float(np.nan_to_num(off[:, i], nan=np.inf).max(initial=0.0)))
         self._same += bool(motion and grippers and np.array_equal(first, second))
         if motion:
-            for group, values in direction_cosines(first, second, columns, space.is_delta).items():
+            for group, values in direction_cosines(first, second, columns).items():
                 self._cosines.setdefault(group, Spread()).add(values)
         if grippers and columns.grippers:
             agree = grippers_agree(first, second, tuple(names), columns, self._middles)
@@ -78,7 +78,11 @@ class Comparison:
                 told[1] += len(agree)
 
     def as_dict(self) -> dict:
-        """Ready for JSON: chunks, steps, equal_chunks (bit for bit), largest, columns, cosine, gripper_accuracy."""
+        """chunks, steps, equal_chunks (bit for bit), largest, columns, cosine, gripper_accuracy.
+
+        Values that are not finite are counted (not_finite) and left out of the other figures, which are None where nothing is
+        left; ``largest`` is infinite then.
+        """
         rows = {}
         for name, spread in self._errors.items():
             if spread.count or spread.not_finite:
@@ -95,7 +99,8 @@ class Comparison:
 
 
 def _cosine_row(spread: Spread) -> dict:
-    return {"mean": spread.mean, "p05": spread.percentile(5), "count": spread.count}
+    row = {"mean": spread.mean, "p05": spread.percentile(5), "count": spread.count}
+    return row if not spread.not_finite else {**row, "not_finite": spread.not_finite}
 
 
 class Jumps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import numpy as np
 from vla_contract.action_space import GRIPPER, POSE_AXES
 from vla_contract.chunk import ActionChunk
 from vla_eval.replay.errors import ReplayError
+from vla_motion.rotation import exp, log
 
 STILL = 1e-3
 """Net motion below this has no direction [m or rad]."""
@@ -19,12 +21,17 @@ GRIPPER_MIDDLE = 0.5
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns are what. translation and rotation per Cartesian arm, joints, grippers."""
+    """Which columns are what. translation and rotation per Cartesian arm, joints, grippers.
+
+    is_delta: motion counts from the previous action. Where it does not, rotation vectors are poses: they wrap at half a turn,
+    and the difference of two is the turn from one to the other.
+    """
 
     translation: tuple[tuple[int, ...], ...]
     rotation: tuple[tuple[int, ...], ...]
     joints: tuple[int, ...]
     grippers: tuple[int, ...]
+    is_delta: bool
 
 
 def columns_of(chunk: ActionChunk) -> Columns:
@@ -32,14 +39,14 @@ def columns_of(chunk: ActionChunk) -> Columns:
     grippers = tuple(i for i, name in enumerate(chunk.names) if name.endswith(f".{GRIPPER}"))
     motion = [i for i in range(len(chunk.names)) if i not in grippers]
     if not chunk.action_space.is_cartesian:
-        return Columns((), (), tuple(motion), grippers)
+        return Columns((), (), tuple(motion), grippers, chunk.action_space.is_delta)
     arms: dict[str, dict[str, int]] = {}
     for i in motion:
         arm, _, axis = chunk.names[i].rpartition(".")
         arms.setdefault(arm, {})[axis] = i
     translation = tuple(tuple(axes[a] for a in POSE_AXES[:3] if a in axes) for axes in arms.values())
     rotation = tuple(tuple(axes[a] for a in POSE_AXES[3:] if a in axes) for axes in arms.values())
-    return Columns(translation, rotation, (), grippers)
+    return Columns(translation, rotation, (), grippers, chunk.action_space.is_delta)
 
 
 @dataclass(frozen=True)
@@ -90,26 +97,54 @@ def said(value: object) -> str:
     return value.name if hasattr(value, "name") else ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
-def net_motion(rows: np.ndarray, columns: tuple[int, ...], is_delta: bool) -> np.ndarray:
-    """Where rows (N, D) lead, in these columns: the sum of deltas, or from the first target to the last. Shape (C,)."""
-    part = rows[:, list(columns)]
-    return part.sum(axis=0) if is_delta else part[-1] - part[0]
+def difference(first: np.ndarray, second: np.ndarray, columns: Columns) -> np.ndarray:
+    """Of two sets of rows (N, D), in the units of the columns: second - first.
+
+    Rotations of poses are composed: log(R_second R_first^T), in base axes, at most pi [rad]. A rotation that is not finite in
+    one column is NaN in all three.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        off = second - first
+    for arm in columns.rotation:
+        if len(arm) == 3 and not columns.is_delta:
+            off[:, list(arm)] = turns(first[:, list(arm)], second[:, list(arm)])
+    return off
+
+
+def turns(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Rotation vectors (N, 3) [rad] that turn the first ones (N, 3) into the second ones, from the left; NaN where not finite."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        a, b = exp(first), exp(second)
+    known = np.isfinite(a).all(axis=(1, 2)) & np.isfinite(b).all(axis=(1, 2))
+    out = np.full(first.shape, np.nan)
+    out[known] = log(b[known] @ np.swapaxes(a[known], 1, 2))
+    out[known & (first == second).all(axis=1)] = 0.0  # equal to the bit is no turn, where composing leaves a rounding error
+    return out
+
+
+def net_motion(rows: np.ndarray, arm: tuple[int, ...], columns: Columns) -> np.ndarray:
+    """Where rows (N, D) lead, in these columns of an arm: the sum of deltas, or from the first target to the last. Shape (C,)."""
+    if columns.is_delta:
+        return rows[:, list(arm)].sum(axis=0)
+    return difference(rows[:1], rows[-1:], columns)[0, list(arm)]
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float | None:
-    """Of the angle between two vectors; None where one of them is shorter than STILL."""
+    """Of the angle between two vectors; None where one of them is shorter than STILL, NaN where one is not finite."""
     lengths = float(np.linalg.norm(a)), float(np.linalg.norm(b))
+    if not np.isfinite(lengths).all():
+        return math.nan
     if min(lengths) < STILL:
         return None
     return float(np.clip(a @ b / (lengths[0] * lengths[1]), -1.0, 1.0))
 
 
-def direction_cosines(a: np.ndarray, b: np.ndarray, columns: Columns, is_delta: bool) -> dict[str, list[float]]:
+def direction_cosines(a: np.ndarray, b: np.ndarray, columns: Columns) -> dict[str, list[float]]:
     """Of the net motion of two sets of rows (N, D), by "translation", "rotation" and "joints"; empty: nothing moves."""
     groups = {"translation": columns.translation, "rotation": columns.rotation, "joints": (columns.joints,)}
     out: dict[str, list[float]] = {}
     for name, arms in groups.items():
-        pairs = [(net_motion(a, arm, is_delta), net_motion(b, arm, is_delta)) for arm in arms if arm]
+        pairs = [(net_motion(a, arm, columns), net_motion(b, arm, columns)) for arm in arms if arm]
         if pairs:
             out[name] = [c for c in (cosine(*p) for p in pairs) if c is not None]
     return out
@@ -118,38 +153,37 @@ def direction_cosines(a: np.ndarray, b: np.ndarray, columns: Columns, is_delta: 
 def grippers_agree(
     a: np.ndarray, b: np.ndarray, names: tuple[str, ...], columns: Columns, middles: Mapping[str, float] | None = None
 ) -> np.ndarray:
-    """Whether both are on the same side of the middle between open and closed. Shape (N, G) bool."""
+    """Whether both are on the same side of the middle between open and closed; NaN is on neither. Shape (N, G) bool."""
     chosen = list(columns.grippers)
     middle = np.array([(middles or {}).get(names[i], GRIPPER_MIDDLE) for i in chosen])
-    return (a[:, chosen] > middle) == (b[:, chosen] > middle)
+    known = ~(np.isnan(a[:, chosen]) | np.isnan(b[:, chosen]))
+    return known & ((a[:, chosen] > middle) == (b[:, chosen] > middle))
 
 
 def jump_of(pairing: Pairing, columns: Columns) -> dict[str, float]:
     """The discontinuity where the second chunk takes over, at the first step that both have.
 
     "jump": translation [m] or joint vector [rad]; "jump_rotation" [rad] for Cartesian spaces. Of delta spaces it is the
-    difference of that one step's motion, of the others the distance between its two targets. Of several arms the largest.
+    difference of that one step's motion, of the others the distance between its two targets. Of several arms the largest;
+    NaN where that of one arm is not finite.
     """
     if not len(pairing) or not pairing.comparable:
         return {}
-    step = pairing.second[0] - pairing.first[0]
-    main = [arm for arm in (*columns.translation, columns.joints) if arm]
-    out = {}
-    if main:
-        out["jump"] = max(float(np.linalg.norm(step[list(arm)])) for arm in main)
-    if columns.rotation:
-        out["jump_rotation"] = max(float(np.linalg.norm(step[list(arm)])) for arm in columns.rotation if arm)
-    return out
+    step = difference(pairing.first[:1], pairing.second[:1], columns)[0]
+    groups = {"jump": (*columns.translation, columns.joints), "jump_rotation": columns.rotation}
+    sizes = {name: [np.linalg.norm(step[list(arm)]) for arm in arms if arm] for name, arms in groups.items()}
+    return {name: float(np.max(size)) for name, size in sizes.items() if size}  # the built-in max would lose a NaN
 
 
 def divergence(
     chunk_a: ActionChunk, chunk_b: ActionChunk, gripper_middles: Mapping[str, float] | None = None
 ) -> dict:
-    """What two chunks disagree about, at equal due times. Ready for JSON; brakes (horizon 0) have no steps to compare.
+    """What two chunks disagree about, at equal due times; brakes (horizon 0) have no steps to compare.
 
     Keys: ``steps`` that both have; ``offset_ms`` between their grids; ``columns``: for each name mean_abs and max of the
     difference b - a in the column's unit; ``cosine``: of the net motion, of "translation" and "rotation" or "joints";
     ``gripper_agreement``: share of steps with all grippers alike; ``jump`` (see ``jump_of``). What cannot be known is None.
+    Figures of actions that are not finite are NaN or infinite; ``vla_contract.evidence.json_ready`` makes JSON of them.
 
     Args:
         gripper_middles: By column name, the value between open and closed. Default: 0.5.
@@ -167,11 +201,11 @@ def divergence(
         row["gripper_agreement"] = float(agree.all(axis=1).mean())
     if not pairing.comparable:
         return row
-    off = np.abs(pairing.second - pairing.first)
+    off = np.abs(difference(pairing.first, pairing.second, columns))
     row["columns"] = {
         name: {"mean_abs": float(off[:, i].mean()), "max": float(off[:, i].max())} for i, name in enumerate(chunk_a.names)
     }
-    cosines = direction_cosines(pairing.first, pairing.second, columns, chunk_a.action_space.is_delta)
-    row["cosine"] = {name: (min(values) if values else None) for name, values in cosines.items()}
+    cosines = direction_cosines(pairing.first, pairing.second, columns)
+    row["cosine"] = {name: (float(np.min(values)) if values else None) for name, values in cosines.items()}
     row |= jump_of(pairing, columns)
     return row

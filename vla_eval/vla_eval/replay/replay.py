@@ -17,8 +17,9 @@ from vla_eval.replay.executed import JointHistory, executed_steps
 from vla_eval.replay.fault_run import HOLD_NS, FaultRun
 from vla_eval.replay.faults import Faults, FaultyStream
 from vla_eval.replay.observations import Rebuilder, new_assembler
+from vla_eval.replay.scores import scores_of
 from vla_eval.replay.spread import Spread
-from vla_eval.replay.track import KEPT_CHUNKS, Track
+from vla_eval.replay.track import KEPT_CHUNKS, Track, remember
 from vla_eval.replay.walk import Event, Kind, Walk
 from vla_motion.model import RobotModel
 from vla_policy_node.policy import Policy
@@ -128,7 +129,7 @@ class Replay:
     def _take_report(self, report: ChunkReport) -> None:
         key = report.run_id, report.sequence
         if report.phase is Phase.SCHEDULED:
-            _remember(self._scheduled, key, report)
+            remember(self._scheduled, key, report)
         else:
             self._ended.append((self._now_ns, report))
 
@@ -137,7 +138,7 @@ class Replay:
         if event.kind is Kind.SHADOW:
             return self._compare_shadow(chunk)
         key = chunk.run_id, chunk.sequence
-        _remember(self._chunks, key, chunk)
+        remember(self._chunks, key, chunk)
         report = self._scheduled.get(key)
         arrival_ns = report.stamp_ns if report is not None else event.now_ns
         self._jumps.add(chunk)
@@ -188,7 +189,7 @@ class Replay:
         steps, rows = done
         self._executed.add_rows(rows, chunk.actions[steps], columns_of(chunk), grippers=False)
         for track in self._tracks:
-            track.on_executed(key, steps, rows)
+            track.on_executed(chunk, steps, rows)
 
     def _compare_outcomes(self) -> None:
         ours = self._recorded.closed
@@ -254,39 +255,8 @@ class Replay:
             "policies": {track.name: track.as_dict() for track in self._tracks},
             "between": self._between.as_dict() if self._between else None,
             "shadow": self._shadow.as_dict() if self._shadow else None,
+            "instruction": self._fallback,
             "faults": self._fault_run.as_dict() if self._fault_run else None,
         }
         figures["scores"] = scores_of(figures)
         return figures
-
-
-def scores_of(figures: dict) -> dict[str, float | None]:
-    """What gates may bound: the worst of the policies, or of the recorded chunks where no policy was replayed."""
-    sides = list(figures["policies"].values()) or [figures["recorded"]]
-    controllers = [side["controller"] for side in sides if side.get("controller")]
-    jumps = [side["jumps"]["jump"] for side in sides if side["jumps"].get("jump", {}).get("count")]
-    errors = [c["mean_abs"] for s in sides for c in s.get("against_recorded", {}).get("columns", {}).values()]
-    found, faults = figures["observations"], figures["faults"]
-    asked = [(sum(c["refused"].values()), c["chunks"]) for c in controllers if c["chunks"]]
-    return {
-        "jump": _worst(jump["max"] for jump in jumps),
-        "jump_p95": _worst(jump["p95"] for jump in jumps),
-        "jerk": _worst(c["rms_jerk"] for c in controllers),
-        "violations": _worst(c["violations"] for c in controllers if c["samples"]),
-        "clamped": _worst(c["clamped_share"] for c in controllers),
-        "refused_chunks": _worst(refused / chunks for refused, chunks in asked),
-        "refused": faults["refused_share"] if faults else None,
-        "absent": found["chunks"] - found["rebuilt"],
-        "error": _worst(errors),
-        "failed": sum(sum(side["failed"].values()) for side in sides) if figures["policies"] else None,
-    }
-
-
-def _worst(values) -> float | None:
-    return max((value for value in values if value is not None), default=None)
-
-
-def _remember(memory: OrderedDict, key, value) -> None:
-    memory[key] = value
-    while len(memory) > KEPT_CHUNKS:
-        memory.popitem(last=False)

@@ -26,8 +26,9 @@ class Spread:
         self.not_finite += values.size - finite.size
         if not finite.size:
             return
-        self._sum += float(finite.sum())
-        self._squares += float((finite**2).sum())
+        with np.errstate(over="ignore"):
+            self._sum += float(finite.sum())
+            self._squares += float((finite**2).sum())
         self._largest = max(self._largest, float(finite.max()))
         room = KEPT - len(self._kept)
         seen = self.count + min(room, len(finite))
@@ -60,9 +61,9 @@ class Spread:
         return float(np.percentile(self._kept, q)) if self.count else None
 
     def as_dict(self) -> dict:
-        """mean, p50, p95, p99, max and count, ready for JSON."""
-        if not self.count:
-            return {"count": 0}
-        p50, p95, p99 = (self.percentile(q) for q in (50, 95, 99))
-        row = {"mean": self.mean, "p50": p50, "p95": p95, "p99": p99, "max": self.largest, "count": self.count}
+        """mean, p50, p95, p99, max and count, and not_finite where there is any; only the counts where none is finite."""
+        row: dict = {"count": 0}
+        if self.count:
+            p50, p95, p99 = (self.percentile(q) for q in (50, 95, 99))
+            row = {"mean": self.mean, "p50": p50, "p95": p95, "p99": p99, "max": self.largest, "count": self.count}
         return row if not self.not_finite else {**row, "not_finite": self.not_finite}

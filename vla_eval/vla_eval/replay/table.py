@@ -58,6 +58,11 @@ def _errors(title: str, row: dict, console: Console) -> None:
     for name, column in row["columns"].items():
         table.add_row(name, *(_number(column[key]) for key in ("mean_abs", "p95", "max")), column["unit"])
     console.print(table)
+    broken = [f"{name} {column['not_finite']} times" for name, column in row["columns"].items() if column["not_finite"]]
+    if broken:
+        console.print(
+            f"  not finite, and left out above: {', '.join(broken)}", style="red", markup=False, highlight=False, soft_wrap=True
+        )
     parts = [
         f"direction cosine of {group} {_number(cosine['mean'])} (5th percentile {_number(cosine['p05'])})"
         for group, cosine in row["cosine"].items()
@@ -101,6 +106,7 @@ def _motion_column(side: dict) -> dict[str, str]:
     return {
         "jump max": _number(jump.get("max")),
         "jump p95": _number(jump.get("p95")),
+        "jumps not finite": str(max((row.get("not_finite", 0) for row in side["jumps"].values()), default=0)),
         "jerk RMS rad/s^3": _number(controller.get("rms_jerk")),
         "steps clamped": _share(controller.get("clamped_share")),
         "clamped by": ", ".join(f"{limit} {count}" for limit, count in clamped_by.items()) or "-",

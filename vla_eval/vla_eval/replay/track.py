@@ -22,6 +22,13 @@ from vla_policy_node.policy import Policy
 KEPT_CHUNKS = 64
 
 
+def remember(memory: OrderedDict, key: tuple[str, int], value: object) -> None:
+    """Keeps the newest KEPT_CHUNKS."""
+    memory[key] = value
+    while len(memory) > KEPT_CHUNKS:
+        memory.popitem(last=False)
+
+
 class Track:
     """Keeps what one policy does on each observation.
 
@@ -45,7 +52,8 @@ class Track:
             ControllerRun(card, models, ideal=True, hold_ns=HOLD_NS + extra_hold_ns) if models else None
         )
         self._run_id: str | None = None
-        self.chunks: OrderedDict[tuple[str, int], ActionChunk] = OrderedDict()
+        self._chunks: OrderedDict[tuple[str, int], ActionChunk] = OrderedDict()
+        self._undecided: OrderedDict[tuple[str, int], tuple[np.ndarray, np.ndarray]] = OrderedDict()
 
     def begin_run(self, run_id: str) -> None:
         """Resets the policy where a run begins, as the live session does."""
@@ -66,9 +74,10 @@ class Track:
         self.latency_ms.add((chunk.inference_end_steady_ns - chunk.inference_start_steady_ns) * 1e-6)
         self.error.add(recorded, chunk)
         self.jumps.add(chunk)
-        self.chunks[recorded.run_id, recorded.sequence] = chunk
-        while len(self.chunks) > KEPT_CHUNKS:
-            self.chunks.popitem(last=False)
+        key = recorded.run_id, recorded.sequence
+        remember(self._chunks, key, chunk)
+        if key in self._undecided:
+            self._compare_executed(recorded, chunk, *self._undecided.pop(key))
         if self.controller is not None:
             self.controller.on_chunk(arrival_ns, chunk)
         return chunk
@@ -80,11 +89,24 @@ class Track:
         if self.controller is not None:
             self.controller.on_chunk(arrival_ns, chunk)
 
-    def on_executed(self, key: tuple[str, int], steps: np.ndarray, rows: np.ndarray) -> None:
-        """What the arm did in these steps of a recorded chunk. Only where this policy decided for the same instants."""
-        chunk = self.chunks.get(key)
-        if chunk is not None and steps[-1] < chunk.horizon:
-            self.executed.add_rows(rows, chunk.actions[steps], columns_of(chunk), grippers=False)
+    def on_executed(self, recorded: ActionChunk, steps: np.ndarray, rows: np.ndarray) -> None:
+        """What the arm did (N, D) in these steps (N,) of a recorded chunk.
+
+        With a fault this policy decides later than that, as the stream waits, and from an older observation.
+        """
+        key = recorded.run_id, recorded.sequence
+        if key in self._chunks:
+            self._compare_executed(recorded, self._chunks[key], steps, rows)
+        else:
+            remember(self._undecided, key, (steps, rows))
+
+    def _compare_executed(self, recorded: ActionChunk, chunk: ActionChunk, steps: np.ndarray, rows: np.ndarray) -> None:
+        """At equal due times; what one of the two does not reach is left out."""
+        mine = steps + round((recorded.stamp_ns - chunk.stamp_ns) / max(chunk.step_period_ns, 1))
+        both = (mine >= 0) & (mine < chunk.horizon)
+        if both.any():
+            motion = not chunk.action_space.is_relative or np.array_equal(recorded.reference_positions, chunk.reference_positions)
+            self.executed.add_rows(rows[both], chunk.actions[mine[both]], columns_of(chunk), motion=motion, grippers=False)
 
     def as_dict(self) -> dict:
         """Ready for JSON."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
-from vla_eval.evidence.rows import EpisodeRow
 from vla_eval.report.charts import interval_bar
 from vla_eval.report.content import Content, ReportError
 from vla_eval.report.folder import RunFolder
-from vla_eval.report.success import compared, tally
-from vla_eval.trials.paired import compare, pair
+from vla_eval.report.paired import compared, pair_rows
+from vla_eval.report.success import tally
+from vla_eval.trials.paired import compare
 
-_OUTCOME = {"SUCCESS": True, "FAILURE": False, "UNKNOWN": None}
 _SAID = ("card_hash", "policy", "checkpoint", "checkpoint_hash", "head", "action_space", "split", "perturbation")
 
 
@@ -27,10 +24,7 @@ def against_section(first: RunFolder, second: RunFolder) -> dict:
     names = tuple(_name(run, k) for k, run in enumerate((first, second)))
     if names[0] == names[1]:
         names = (str(first.path), str(second.path))
-    changed = [{row.perturbation for row in run.episodes} for run in (first, second)]
-    keyed = [_keyed(run.episodes, changed[0] == changed[1]) for run in (first, second)]
-    pairs = pair(keyed[0][0], keyed[1][0])
-    left_out = keyed[0][1] + keyed[1][1]
+    pairs, left_out = pair_rows(first.episodes, second.episodes)
     sides = []
     for k, (name, run) in enumerate(zip(names, (first, second))):
         figures = tally(run.episodes)
@@ -41,7 +35,7 @@ def against_section(first: RunFolder, second: RunFolder) -> dict:
         "changed": changes(first, second),
         "comparison": compared(Content("comparison", compare(pairs, names))) if pairs.count else None,
         "left_out": left_out,
-        "sources": [*second.named("episodes.jsonl", "episodes.parquet", "eval.json")],
+        "sources": [*second.named("episodes.jsonl", "episodes.parquet", "eval.json", "labels.jsonl")],
     }
 
 
@@ -58,14 +52,3 @@ def changes(first: RunFolder, second: RunFolder) -> list[tuple[str, str, str]]:
 def _name(run: RunFolder, number: int) -> str:
     names = {row.policy or row.checkpoint for row in run.episodes} - {""}
     return names.pop() if len(names) == 1 else ("this folder", "the other")[number]
-
-
-def _keyed(rows: list[EpisodeRow], same: bool) -> tuple[dict[tuple, bool | None], int]:
-    """Outcomes by task and seed, and by perturbation where both folders have the same ones.
-
-    Rows without a seed, and those whose key comes twice, pair with nothing and are counted.
-    """
-    keys = [(row.task, row.seed, row.perturbation if same else "") for row in rows]
-    counts = Counter(keys)
-    told = {k: _OUTCOME[row.outcome] for k, row in zip(keys, rows, strict=True) if row.seed is not None and counts[k] == 1}
-    return told, len(rows) - len(told)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import shlex
+from collections.abc import Sequence
 
 from vla_eval.report.commands import eval_commands, ledger_commands, preflight_commands, replay_commands, rows_commands
-from vla_eval.report.folder import RunFolder
+from vla_eval.report.folder import AGAINST, RunFolder
 from vla_eval.report.words import percent_text, plural
 
 _SUCCESS_FOOLED = (
@@ -48,27 +50,30 @@ _GROUNDING_FOOLED = (
 
 def claims(run: RunFolder, page: dict) -> list[dict]:
     """Claims with claim, changed, commands, fooled, sources. Only of sections that the page has."""
-    card = page["identity"]["card_name"]
     made = []
     success, timing, replay = page["success"], page["timing"], page["replay"]
     if success:
         total, circumstances = success["total"], _circumstances(run)
-        commands, files = rows_commands(run, card), run.named(success["file"], "labels.jsonl")
-        made.append(_claim(_success(total), circumstances, commands, _SUCCESS_FOOLED, files))
+        (commands, said), files = rows_commands(run), run.named(success["file"], "labels.jsonl")
+        made.append(_claim(_success(total), circumstances, commands, _SUCCESS_FOOLED, files, said))
         if total["clamped_share"] is not None:
-            words = f"{percent_text(total['clamped_share'])} of {total['executed']} executed steps were clamped."
-            made.append(_claim(words, circumstances, commands, _CLAMPED_FOOLED, files))
+            known = ", over the episodes of known outcome" if total["unknown"] else ""
+            words = f"{percent_text(total['clamped_share'])} of {total['executed']} executed steps were clamped{known}."
+            made.append(_claim(words, circumstances, commands, _CLAMPED_FOOLED, files, said))
         grounding = next((a for a in success["apart"] if a["key"] == "grounding"), None)
         if grounding:
             words = f"The first object touched is the named one in {grounding['hits']} of {grounding['of']} episodes."
-            made.append(_claim(words, circumstances, commands, _GROUNDING_FOOLED, files))
+            made.append(_claim(words, circumstances, commands, _GROUNDING_FOOLED, files, said))
     comparison = page["comparison"]
     if comparison and comparison["difference"] is not None:
+        before = "Of the outcomes before labelling, " if comparison["before"] else ""
         difference = f"{100 * comparison['difference']:+.1f}\u00a0% of trials"
-        words = f"{' less '.join(comparison['policies'])}: {difference}; {comparison['verdict']}."
+        words = f"{before}{' less '.join(comparison['policies'])}: {difference}; {comparison['verdict']}."
         changed = f"The policy: {' against '.join(comparison['policies'])}, on the same seeds."
-        files = run.named("compare.json", "eval.json")
-        made.append(_claim(words, changed, eval_commands(run, card), _PAIRED_FOOLED, files))
+        own = ("episodes.jsonl", "episodes.parquet", "labels.jsonl")
+        files = run.named("compare.json", "eval.json", *own, *(f"{AGAINST}/{name}" for name in own))
+        commands, said = eval_commands(run)
+        made.append(_claim(words, changed, commands, _PAIRED_FOOLED, files, said))
     if page["against"] and page["against"]["comparison"]:
         made.append(_against(run, page["against"]))
     if timing and timing["wholes"]:
@@ -111,6 +116,8 @@ def _replay_claims(run: RunFolder, replay: dict) -> list[dict]:
         worst = _worst(side)
         if worst:
             words = f"Open-loop error of {side['name']}: at most {_size(worst)} mean ({worst['name']})."
+            if not math.isfinite(worst["mean_abs"]):
+                words = f"{side['name']} gives values that are not finite ({worst['name']})."
             made.append(_claim(words, changed, commands, _REPLAY_FOOLED, files))
     apart = f"The policy, on the same observations. {changed}" if faults else "The policy, on the same observations."
     names = " and ".join(side["name"] for side in replay["policies"])
@@ -133,11 +140,14 @@ def _worst(row: dict) -> dict | None:
 
 
 def _size(column: dict) -> str:
+    if not math.isfinite(column["mean_abs"]):
+        return "nothing finite"
     return f"{column['mean_abs']:.4g} {column['unit']}".strip()
 
 
-def _claim(claim: str, changed: str, commands: list[str], fooled: str, sources: list) -> dict:
-    return {"claim": claim, "changed": changed, "commands": commands, "fooled": fooled, "sources": sources}
+def _claim(claim: str, changed: str, commands: list[str], fooled: str, sources: list, said: Sequence[str] = ()) -> dict:
+    """said: Of the commands."""
+    return {"claim": claim, "changed": changed, "commands": commands, "said": said, "fooled": fooled, "sources": sources}
 
 
 def _success(total: dict) -> str:

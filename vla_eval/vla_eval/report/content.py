@@ -32,10 +32,10 @@ class Content:
         self._data = data
 
     @classmethod
-    def read(cls, path: Path) -> Content:
-        """Raises ReportError where the file is no JSON."""
+    def read(cls, path: Path, name: str = "") -> Content:
+        """name: For messages, instead of the file's. Raises ReportError where the file is no JSON."""
         try:
-            return cls(path.name, json.loads(path.read_text(encoding="utf-8")))
+            return cls(name or path.name, json.loads(path.read_text(encoding="utf-8")))
         except (UnicodeDecodeError, json.JSONDecodeError) as error:
             raise ReportError(f"{path}: not JSON ({error})") from None
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
+from vla_eval.evidence.rows import InferenceRow
 from vla_eval.report.charts import bar
 from vla_eval.report.folder import RunFolder
 
@@ -25,11 +28,24 @@ def episodes_section(run: RunFolder) -> dict | None:
     }
 
 
-def inferences_section(run: RunFolder) -> dict | None:
-    """Counts by verdict and by limit, and percentiles of latency (linear between order statistics); None without rows."""
-    rows = run.inferences
-    if not rows:
-        return None
+def inferences_section(run: RunFolder) -> list[dict]:
+    """For each policy counts by verdict and by limit, and percentiles of latency (linear between order statistics).
+
+    Also of the second policy of a comparison. Empty without rows.
+    """
+    made: list[dict] = []
+    for folder in filter(None, (run, run.second)):
+        policy_of = {row.run_id: Path(row.checkpoint).stem or row.policy for row in folder.episodes}
+        groups: dict[tuple[str, str], list[InferenceRow]] = {}
+        for row in folder.inferences:
+            groups.setdefault((policy_of.get(row.run_id, ""), row.checkpoint_hash), []).append(row)
+        for (policy, digest), rows in groups.items():
+            name, key = policy or digest[:12] or "policy not recorded", f"inferences.{len(made)}"
+            made.append({"name": name, "key": key, "file": folder.inferences_from, **_of_rows(rows)})
+    return made
+
+
+def _of_rows(rows: Sequence[InferenceRow]) -> dict:
     limits: Counter[str] = Counter()
     for row in rows:
         limits.update({str(clamp.get("limit", "")).split(" ")[0] or "other" for clamp in row.clamps})
@@ -42,7 +58,6 @@ def inferences_section(run: RunFolder) -> dict | None:
         "executed": sum(row.steps_executed for row in rows),
         "clamped": sum(row.steps_clamped for row in rows),
         "limits": [(name, count, bar(count / most, "clamp")) for name, count in limits.most_common()],
-        "file": run.inferences_from,
     }
 
 

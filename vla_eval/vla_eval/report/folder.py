@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vla_eval.evidence.outcomes import LABELS_FILE, OperatorOutcome, apply_outcomes, read_outcomes
 from vla_eval.evidence.rows import EpisodeRow, InferenceRow, RowError, episode_from, read_episodes, read_inferences
 from vla_eval.report.content import Content, ReportError
+from vla_eval.report.words import plural
 
-JSON_FILES = ("eval.json", "compare.json", "ledger.json", "replay.json", "preflight.json")
+COMPARISON = "compare.json"
+JSON_FILES = ("eval.json", COMPARISON, "ledger.json", "replay.json", "replay_graph.json", "preflight.json")
+AGAINST = "against"
+"""Folder of the second policy of `vla eval --against`."""
 PICTURES = (".png", ".jpg", ".jpeg")
 _OUTCOMES = {True: "SUCCESS", False: "FAILURE", None: "UNKNOWN"}
 
@@ -35,6 +39,8 @@ class RunFolder:
 
     Attributes:
         episodes: With the operator's outcomes laid over them.
+        as_made: The same without them.
+        second: Rows of the second policy of a comparison, of the folder `against/` or of eval.json; None: not there.
         episodes_from, inferences_from: File that the rows are of; empty: there is none.
         said: Lines of labels.jsonl.
         json: The JSON files that are there, by name.
@@ -45,6 +51,7 @@ class RunFolder:
 
     path: Path
     episodes: list[EpisodeRow] = field(default_factory=list)
+    as_made: list[EpisodeRow] = field(default_factory=list)
     inferences: list[InferenceRow] = field(default_factory=list)
     episodes_from: str = ""
     inferences_from: str = ""
@@ -54,6 +61,22 @@ class RunFolder:
     said: list[OperatorOutcome] = field(default_factory=list)
     sources: dict[str, Source] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    second: RunFolder | None = None
+
+    @property
+    def relabelled(self) -> int:
+        """Episodes whose outcome an operator changed."""
+        return sum(made.outcome != row.outcome for made, row in zip(self.as_made, self.episodes))
+
+    @property
+    def of_trials(self) -> bool:
+        """True in a folder of `vla eval`, whose trials record no bag."""
+        return "eval.json" in self.json and self.bag is None
+
+    @property
+    def rows_command(self) -> str:
+        """What writes rows into such a folder."""
+        return "vla eval --out DIR" if self.of_trials else "vla evidence BAG --out DIR"
 
     def named(self, *names: str) -> list[Source]:
         """The sources of these names that are there; "bag" stands for all files of the bag."""
@@ -81,7 +104,7 @@ def read_folder(path: str | Path) -> RunFolder:
             source = _source(path, file)
             run.sources[source.name] = source
     _read_rows(run)
-    _apply_labels(run)
+    _read_second(run)
     run.pictures = sorted(p for p in (path / "frames").glob("*") if p.suffix.lower() in PICTURES)
     if not run.sources:
         raise ReportError(
@@ -100,18 +123,23 @@ def _read_rows(run: RunFolder) -> None:
                 run.sources[name] = _source(run.path, run.path / name)
                 break
     content = run.json.get("eval.json")
-    if content is None:
-        return
-    trials = _trials(content)
-    if not run.episodes_from:
+    trials = _trials(content) if content else None
+    if trials is not None and not run.episodes_from:
         run.episodes, run.episodes_from = trials, "eval.json"
+    run.as_made = run.episodes
+    _apply_labels(run)
+    if trials is None:
         return
+    if run.inferences and (without := content.number("without_inferences")):
+        trials_have = plural(int(without), "trial has", "trials have")
+        run.notes.append(f"{trials_have} no rows in {run.inferences_from}: they were run without")
     told = [[e.outcome for e in rows] for rows in (run.episodes, trials)]
     ours, theirs = ((o.count("SUCCESS"), len(o) - o.count("UNKNOWN")) for o in told)
     if ours != theirs:
+        said = "with the operator's outcomes, " if run.relabelled else ""
         run.notes.append(
-            f"{run.episodes_from} has {ours[0]} successes of {ours[1]} known outcomes, eval.json {theirs[0]} of {theirs[1]}; "
-            f"this page counts {run.episodes_from}"
+            f"{said}{run.episodes_from} has {ours[0]} successes of {ours[1]} known outcomes, eval.json {theirs[0]} of "
+            f"{theirs[1]}; this page counts {run.episodes_from}"
         )
 
 
@@ -124,6 +152,29 @@ def _apply_labels(run: RunFolder) -> None:
     strangers = {one.run_id for one in run.said} - {row.run_id for row in run.episodes}
     if strangers:
         run.notes.append(f"{LABELS_FILE} names {len(strangers)} runs that no episode is of; they are not counted")
+
+
+def _read_second(run: RunFolder) -> None:
+    """The rows that the comparison of `vla eval --against` is with; its files are sources, too."""
+    folder, content = run.path / AGAINST, run.json.get("eval.json")
+    if COMPARISON in run.json and folder.is_dir():
+        second = RunFolder(folder)
+        if (folder / "eval.json").is_file():
+            second.json["eval.json"] = Content.read(folder / "eval.json", f"{AGAINST}/eval.json")
+            second.sources["eval.json"] = _source(folder, folder / "eval.json")
+        _read_rows(second)
+        for source in second.sources.values():
+            name = f"{AGAINST}/{source.name}"
+            run.sources[name] = replace(source, name=name)
+        run.notes += [f"{AGAINST}/: {note}" for note in second.notes]
+        second.episodes_from = f"{AGAINST}/{second.episodes_from}"
+        second.inferences_from = f"{AGAINST}/{second.inferences_from}"
+    elif content is not None and (inner := content.inner(AGAINST)) is not None:
+        rows = _trials(inner)
+        second = RunFolder(run.path, rows, rows, episodes_from=inner.name)
+    else:
+        return
+    run.second = second if second.episodes else None
 
 
 def _trials(content: Content) -> list[EpisodeRow]:

@@ -10,7 +10,7 @@ from vla_eval.bags.reader import Bag, BagError
 from vla_eval.evidence.rows import EpisodeRow
 from vla_eval.report.charts import motion_chart
 from vla_eval.report.folder import RunFolder
-from vla_eval.report.motion import RunReports, read_motion, read_reports
+from vla_eval.report.motion import Motion, RunReports, read_motion, read_reports
 from vla_eval.report.pictures import Picture, pictures_from_bag, pictures_from_files
 
 
@@ -76,28 +76,37 @@ def _charts(bag: Bag, card: InterfaceCard, run: RunFolder, reports: dict[str, Ru
         parts.notes.append(f"no episode of {run.episodes_from} is a run of the bag: they are of different recordings")
     for run_id, title in _chosen(run, reports):
         summary = reports[run_id]
-        motion = read_motion(bag, card, summary)
-        if motion is None:
-            continue
+        motions = {arm.name: read_motion(bag, card, arm, summary) for arm in card.arms}
         row = rows.get(run_id)
-        bad_s = None
-        if row is not None and row.first_bad_stamp_ns is not None:
-            bad_s = (row.first_bad_stamp_ns - motion.start_ns) * 1e-9
-        peak = float(motion.shares.max())
-        joint = motion.joints[int(motion.shares.max(axis=0).argmax())]
-        drawn = [
-            (name, motion_chart(motion.seconds, shares, motion.clamped, bad_s, f"{name} of each joint as share of its limit"))
-            for name, shares in (("Velocity", motion.shares), ("Acceleration", motion.accelerations))
-        ]
+        arms = [_arm(motion, row) for motion in motions.values() if motion is not None]
+        if not arms:
+            continue
         parts.charts.append({
             "title": title, "run_id": run_id, "episode": row.episode if row else None,
             "outcome": row.outcome if row else "UNKNOWN", "instruction": row.instruction if row else "",
             "executed": summary.executed, "altered": summary.altered, "share": summary.altered / summary.executed,
-            "peak": peak, "joint": joint, "arm": motion.arm, "left_out": motion.left_out, "left_out_why": motion.why,
-            "bad": bad_s is not None, "drawn": drawn, "limits": summary.limits.most_common(),
+            "arms": arms, "still": [name for name, motion in motions.items() if motion is None],
+            "bad": row is not None and row.first_bad_stamp_ns is not None, "limits": summary.limits.most_common(),
         })  # fmt: skip
     if not parts.charts and not parts.why:
-        parts.why = f"the bag has no trajectory of arm {card.arms[0].name} ({card.arms[0].trajectory_topic}) for any run"
+        arms = ", ".join(f"arm {arm.name} ({arm.trajectory_topic})" for arm in card.arms)
+        parts.why = f"the bag has no trajectory of {arms} for any run"
+
+
+def _arm(motion: Motion, row: EpisodeRow | None) -> dict:
+    """One arm's charts of a run, and its fastest joint."""
+    bad_s = None
+    if row is not None and row.first_bad_stamp_ns is not None:
+        bad_s = (row.first_bad_stamp_ns - motion.start_ns) * 1e-9
+    words = f"of each joint of {motion.arm} as share of its limit"
+    drawn = [
+        (name, motion_chart(motion.seconds, shares, motion.clamped, bad_s, f"{name} {words}"))
+        for name, shares in (("Velocity", motion.shares), ("Acceleration", motion.accelerations))
+    ]
+    return {
+        "name": motion.arm, "drawn": drawn, "left_out": motion.left_out, "why": motion.why,
+        "peak": float(motion.shares.max()), "joint": motion.joints[int(motion.shares.max(axis=0).argmax())],
+    }  # fmt: skip
 
 
 def _chosen(run: RunFolder, reports: dict[str, RunReports]) -> list[tuple[str, str]]:

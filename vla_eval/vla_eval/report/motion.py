@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
-from vla_contract.card import InterfaceCard
+from vla_contract.card import ArmCard, InterfaceCard
 from vla_contract.chunk import ChunkError
 from vla_contract.report import ChunkReport, Phase
 from vla_eval.bags.reader import Bag
@@ -121,14 +122,14 @@ def read_reports(bag: Bag) -> tuple[dict[str, RunReports], int]:
     return runs, malformed
 
 
-def read_motion(bag: Bag, card: InterfaceCard, reports: RunReports) -> Motion | None:
-    """The first arm's commanded motion in a run; None where the bag has none of it.
+def read_motion(bag: Bag, card: InterfaceCard, arm: ArmCard, reports: RunReports) -> Motion | None:
+    """An arm's commanded motion in a run; None where the bag has none of it.
 
-    Each trajectory rules from its stamp until the next one's. Only one run's are in memory.
+    Each trajectory rules from its stamp until the next one's. Only one run's are in memory. Limits of another arm's joints are
+    not among those that altered its steps.
     """
     from vla_contract.ros.convert import trajectory_from_msg
 
-    arm = card.arms[0]
     topic = bag.find(arm.trajectory_topic)
     if topic is None or not reports.executed:
         return None
@@ -155,8 +156,19 @@ def read_motion(bag: Bag, card: InterfaceCard, reports: RunReports) -> Motion | 
         return None
     times, shares, accelerations = (np.concatenate(column) for column in zip(*pieces))
     since = reports.start_ns
-    clamped = [((a - since) * 1e-9, (b - since) * 1e-9, words) for a, b, words in _joined(sorted(reports.clamped))]
+    own = [span for span in map(partial(_without, _joints_of_others(card, arm)), sorted(reports.clamped)) if span[2]]
+    clamped = [((a - since) * 1e-9, (b - since) * 1e-9, words) for a, b, words in _joined(own)]
     return Motion(arm.name, tuple(arm.joints), since, (times - since) * 1e-9, shares, accelerations, clamped, left_out, why)
+
+
+def _joints_of_others(card: InterfaceCard, arm: ArmCard) -> frozenset[str]:
+    return frozenset(joint for other in card.arms if other is not arm for joint in other.joints)
+
+
+def _without(joints: frozenset[str], span: tuple[int, int, str]) -> tuple[int, int, str]:
+    """The span without limits of these joints; a limit is "velocity JOINT", "workspace z" or "tool_speed"."""
+    begin, end, words = span
+    return begin, end, ", ".join(limit for limit in words.split(", ") if limit.rpartition(" ")[2] not in joints)
 
 
 def _joined(spans: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:

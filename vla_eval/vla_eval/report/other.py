@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from vla_eval.report.content import Content
 from vla_eval.report.folder import RunFolder
 
@@ -52,14 +54,18 @@ def _comparison(content: Content, *at: str) -> dict | None:
     return {
         "chunks": content.number(*at, "chunks"),
         "equal": content.number(*at, "equal_chunks"),
-        "columns": [
-            {"name": column, "unit": content.text(*at, "columns", column, "unit"),
-             **{f: content.number(*at, "columns", column, f) for f in ("mean_abs", "p95", "max")}}
-            for column in content.mapping(*at, "columns")
-        ],
+        "columns": [_column(content, *at, "columns", column) for column in content.mapping(*at, "columns")],
         "cosine": {group: content.number(*at, "cosine", group, "mean") for group in content.mapping(*at, "cosine")},
         "gripper": content.numbers(*at, "gripper_accuracy"),
     }  # fmt: skip
+
+
+def _column(content: Content, *at: str) -> dict:
+    """Where a value was not finite the distances are not either, whatever those of the others are."""
+    told = {name: content.number(*at, name) for name in ("mean_abs", "p95", "max")}
+    if content.number(*at, "not_finite"):
+        told = dict.fromkeys(told, math.inf)
+    return {"name": at[-1], "unit": content.text(*at, "unit"), **told}
 
 
 def _controller(content: Content, *at: str) -> dict | None:
@@ -74,6 +80,27 @@ def _controller(content: Content, *at: str) -> dict | None:
         "violations_by": content.numbers(*at, "violations_by"),
         "worst": content.text(*at, "worst_violation"),
         "peaks": content.numbers(*at, "peaks"),
+    }
+
+
+def replay_graph_section(run: RunFolder) -> dict | None:
+    """What `vla replay --graph` played; None without replay_graph.json. ReportError names what is malformed in it."""
+    content = run.json.get("replay_graph.json")
+    if content is None:
+        return None
+    runs = [Content(f"{content.name}: graph.runs[{k}]", raw) for k, raw in enumerate(content.rows("graph", "runs"))]
+    numbers = (
+        "seconds", "wall_seconds", "rate", "clock_messages", "clock_set_back", "latest_ms", "chunks_heard",
+    )  # fmt: skip
+    return {
+        **{name: content.number("graph", name) for name in numbers},
+        "bag": content.text("graph", "bag"),
+        "played": content.numbers("graph", "played"),
+        "missing": [str(topic) for topic in content.rows("graph", "missing_topics")],
+        "runs": [
+            {"instruction": one.text("instruction"), "accepted": one.get("accepted") is True, "remark": one.text("remark")}
+            for one in runs
+        ],
     }
 
 

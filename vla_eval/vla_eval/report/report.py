@@ -16,8 +16,9 @@ from vla_eval.report.failures import failed, failures_section
 from vla_eval.report.folder import RunFolder, read_folder
 from vla_eval.report.from_bag import take_from_bag
 from vla_eval.report.identity import identity_section
-from vla_eval.report.other import preflight_section, replay_section
-from vla_eval.report.success import comparison_section, success_section
+from vla_eval.report.other import preflight_section, replay_graph_section, replay_section
+from vla_eval.report.paired import comparison_section
+from vla_eval.report.success import success_section
 from vla_eval.report.timing import timing_section
 
 __all__ = ["MAX_FRAMES", "make_report"]
@@ -59,6 +60,7 @@ def render(run: RunFolder, other: RunFolder | None, max_frames: int) -> str:
         "episodes": episodes_section(run),
         "inferences": inferences_section(run),
         "replay": replay_section(run),
+        "replay_graph": replay_graph_section(run),
         "preflight": preflight_section(run),
         "max_frames": max_frames,
     }

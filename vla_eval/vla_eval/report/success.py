@@ -6,39 +6,40 @@ from collections import Counter
 from collections.abc import Sequence
 
 from vla_eval.evidence.rows import EpisodeRow
+from vla_eval.evidence.scoring import score
 from vla_eval.report.charts import bar, interval_bar
-from vla_eval.report.content import Content
 from vla_eval.report.folder import RunFolder
 from vla_eval.statistics import wilson_interval
 
 
 def tally(rows: Sequence[EpisodeRow]) -> dict:
-    """Counts, rate and Wilson interval (95 %) of the known outcomes, and the share of executed steps clamped.
+    """Counts, rate and Wilson interval (95 %) of the known outcomes, and the share of their executed steps that was clamped.
 
     Returns:
         episodes, known, successes, unknown; rate, low, high (None where nothing is known); if_failed and if_succeeded, the
-        rate if every UNKNOWN had failed or succeeded; executed, clamped, clamped_share (None where nothing was executed).
+        rate if every UNKNOWN had failed or succeeded; executed and clamped_share (None where nothing was executed), of the
+        episodes of known outcome.
     """
-    outcomes = Counter(row.outcome for row in rows)
-    successes, unknown = outcomes["SUCCESS"], outcomes["UNKNOWN"]
-    known = len(rows) - unknown
-    low, high = wilson_interval(successes, known) if known else (None, None)
-    executed, clamped = sum(row.steps_executed for row in rows), sum(row.steps_clamped for row in rows)
+    scored, known = score(rows), _known(rows)
+    low, high = scored.interval or (None, None)
     return {
         "episodes": len(rows),
-        "known": known,
-        "successes": successes,
-        "unknown": unknown,
-        "rate": successes / known if known else None,
+        "known": scored.trials,
+        "successes": scored.successes,
+        "unknown": scored.unknown,
+        "rate": scored.rate,
         "low": low,
         "high": high,
-        "if_failed": successes / len(rows) if rows else None,
-        "if_succeeded": (successes + unknown) / len(rows) if rows else None,
-        "executed": executed,
-        "clamped": clamped,
-        "clamped_share": clamped / executed if executed else None,
-        "sources": dict(Counter(row.outcome_source for row in rows if row.outcome != "UNKNOWN")),
+        "if_failed": scored.successes / len(rows) if rows else None,
+        "if_succeeded": (scored.successes + scored.unknown) / len(rows) if rows else None,
+        "executed": sum(row.steps_executed for row in known),
+        "clamped_share": scored.clamped_share,
+        "sources": dict(Counter(row.outcome_source for row in known)),
     }
+
+
+def _known(rows: Sequence[EpisodeRow]) -> list[EpisodeRow]:
+    return [row for row in rows if row.outcome != "UNKNOWN"]
 
 
 def success_section(run: RunFolder) -> dict | None:
@@ -82,10 +83,12 @@ def _apart(run: RunFolder) -> list[dict]:
     if touched:
         hits = sum(r.first_touched == r.target for r in touched)
         out.append(_share("Grounding", "grounding", hits, len(touched), "first object touched is the named one"))
-    pushes = sum(r.pushes for r in rows)
+    known = _known(rows)
+    pushes = sum(r.pushes for r in known)
     if pushes:
-        recovered = sum(min(r.recovered, r.pushes) for r in rows)
-        out.append(_share("Recovery", "recovery", recovered, pushes, "pushes after which the task was done"))
+        recovered = sum(min(r.recovered, r.pushes) for r in known)
+        words = "pushes after which the task was done, over known outcomes"
+        out.append(_share("Recovery", "recovery", recovered, pushes, words))
     content = run.json.get("eval.json")
     for name, unit, words in (
         ("action_error_mm", "mm", "mean error of the first step against the expert's, an axis"),
@@ -99,29 +102,3 @@ def _apart(run: RunFolder) -> list[dict]:
 
 def _share(name: str, key: str, hits: int, of: int, words: str) -> dict:
     return {"name": name, "key": key, "hits": hits, "of": of, "interval": wilson_interval(hits, of), "words": words}
-
-
-def comparison_section(run: RunFolder) -> dict | None:
-    """The paired comparison that `vla eval --against` wrote; None where there is none."""
-    content = run.json.get("compare.json")
-    if content is None and "eval.json" in run.json:
-        content = run.json["eval.json"].inner("comparison")
-    return None if content is None else compared(content)
-
-
-def compared(content: Content) -> dict:
-    """Figures of a comparison, checked. ReportError names what is malformed."""
-    interval = content.interval("interval")
-    counts = ("pairs", "both", "only_first", "only_second", "neither", "discordant", "unknown", "unpaired")
-    return {
-        "policies": [str(p) for p in content.rows("policies")] or ["first", "second"],
-        **{name: content.number(name) for name in counts},
-        "difference": content.number("difference"),
-        "low": interval and interval[0],
-        "high": interval and interval[1],
-        "method": content.text("interval_method"),
-        "p": content.number("mcnemar_exact_p"),
-        "verdict": content.text("verdict"),
-        "planned": content.numbers("planned"),
-        "file": content.name.split(":")[0],
-    }

@@ -12,7 +12,10 @@ BEHIND = 0.5
 
 
 def judge(run_id: str, counts: ShadowCounts, divergence: dict, inference_ms: float, failure: str) -> Health:
-    """divergence: as ``Comparison.as_dict``. inference_ms: of the newest answer [ms]."""
+    """divergence: as ``Comparison.as_dict``. inference_ms: of the newest answer [ms].
+
+    A figure that no finite value is behind is "not finite". WARN where a value is not finite: the figures leave it out.
+    """
     took = "none yet" if math.isnan(inference_ms) else f"{inference_ms:.1f}"
     values = {
         "run": run_id or "none yet", "chunks": str(counts.heard), "answered": str(counts.answered),
@@ -21,9 +24,12 @@ def judge(run_id: str, counts: ShadowCounts, divergence: dict, inference_ms: flo
     values |= {f"absent: {what}": str(count) for what, count in counts.absent.items()}
     for name, row in divergence["columns"].items():
         unit = f" [{row['unit']}]" if row["unit"] else ""
-        values[f"{name} mean{unit}"], values[f"{name} max{unit}"] = f"{row['mean_abs']:.5f}", f"{row['max']:.5f}"
+        values[f"{name} mean{unit}"], values[f"{name} max{unit}"] = _size(row["mean_abs"]), _size(row["max"])
+        if row["not_finite"]:
+            values[f"{name} not finite"] = str(row["not_finite"])
     for name, row in divergence["cosine"].items():
-        values[f"{name} direction cosine"] = "nothing moves" if not row["count"] else f"{row['mean']:.3f}"
+        nothing = "not finite" if row.get("not_finite") else "nothing moves"
+        values[f"{name} direction cosine"] = f"{row['mean']:.3f}" if row["count"] else nothing
     for name, share in divergence["gripper_accuracy"].items():
         values[f"{name} agrees"] = f"{share:.3f}"
     return Health(*_level(counts, failure, divergence), values)
@@ -34,8 +40,16 @@ def _level(counts: ShadowCounts, failure: str, divergence: dict) -> tuple[Level,
         return Level.ERROR, f"not compared: {failure}"
     if counts.failed:
         return Level.WARN, f"the shadow gave no actions for {counts.failed} of {counts.heard} chunks: {failure}"
-    words = summary(counts, divergence)
-    return (Level.WARN if counts.answered_share < BEHIND else Level.OK), words
+    warn = counts.answered_share < BEHIND or bool(_not_finite(divergence))
+    return (Level.WARN if warn else Level.OK), summary(counts, divergence)
+
+
+def _size(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.5f}"
+
+
+def _not_finite(divergence: dict) -> list[str]:
+    return [f"{name} not finite {row['not_finite']} times" for name, row in divergence["columns"].items() if row["not_finite"]]
 
 
 def summary(counts: ShadowCounts, divergence: dict) -> str:
@@ -46,6 +60,7 @@ def summary(counts: ShadowCounts, divergence: dict) -> str:
     if counts.skipped:
         words.append(f"{counts.skipped} skipped, because it was busy")
     words += [f"{count} without {what}" for what, count in counts.absent.items()]
+    words += _not_finite(divergence)
     for name, row in divergence["cosine"].items():
         if row["count"]:
             words.append(f"direction cosine of {name} {row['mean']:.3f}")

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import resource
 import threading
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -109,6 +111,54 @@ def test_a_line_cut_by_a_crash_does_not_swallow_the_next(tmp_path):
     with pytest.raises(EvidenceError, match=r"a\.jsonl: line 2: not JSON"):
         next(rows)
     assert path.read_text().endswith('\n{"n":3}\n')
+
+
+@contextmanager
+def room_for(size):
+    """Files of this process cannot grow beyond this many bytes: a write across it is cut short, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_write_cut_short_is_an_error_that_names_the_file_and_leaves_whole_lines(tmp_path):
+    path = tmp_path / "a.jsonl"
+    with EvidenceWriter(path) as writer:
+        writer.write({"n": 1})
+        with room_for(20), pytest.raises(OSError) as error:
+            writer.write({"n": 2, "x": "y" * 100})
+        assert error.value.filename == str(path) and error.value.strerror == "File too large"
+        assert path.read_text() == '{"n":1}\n', "no fragment that the next row could be glued to"
+        writer.write({"n": 3})
+    assert list(read_rows(path)) == [{"n": 1}, {"n": 3}]
+
+
+def test_a_device_without_space_is_named():
+    with EvidenceWriter("/dev/full") as writer, pytest.raises(OSError, match="No space left.*/dev/full"):
+        writer.write({"n": 1})
+
+
+def test_a_write_in_two_pieces_is_one_line(tmp_path, monkeypatch):
+    class Slow:
+        """A file that takes at most ten bytes at a time."""
+
+        def __init__(self, file):
+            self._file = file
+
+        def write(self, data):
+            return self._file.write(bytes(data[:10]))
+
+        def __getattr__(self, name):
+            return getattr(self._file, name)
+
+    writer = EvidenceWriter(tmp_path / "a.jsonl")
+    writer._file = Slow(writer._file)
+    writer.write({"text": "longer than ten bytes"})
+    writer.close()
+    assert list(read_rows(tmp_path / "a.jsonl")) == [{"text": "longer than ten bytes"}]
 
 
 def test_a_row_that_is_no_json_is_refused_and_leaves_nothing(tmp_path):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +71,8 @@ class EvidenceWriter:
     """Appends rows to a file. Each row is one write of one whole line, so that a crash or a second thread splits none.
 
     Use as a context manager, or call ``close``.
+
+    Raises OSError, with the file's name, where it cannot be opened.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -84,13 +88,36 @@ class EvidenceWriter:
             with open(self.path, "rb") as file:
                 file.seek(size - 1)
                 if file.read(1) != b"\n":
-                    self._file.write(b"\n")
+                    self._append(b"\n")
 
     def write(self, row: dict) -> None:
-        """Appends one row. TypeError where it holds what JSON cannot; nothing is written then."""
+        """Appends one row, whole or not at all.
+
+        Raises:
+            TypeError: It holds what JSON cannot. OSError: It cannot be written, as on a full disk; names the file.
+        """
         line = json.dumps(json_ready(row), allow_nan=False, separators=(",", ":")) + "\n"
         with self._lock:
-            self._file.write(line.encode())
+            self._append(line.encode())
+
+    def _append(self, data: bytes) -> None:
+        done = 0
+        try:
+            while done < len(data):  # a disk that fills up takes a part, and says so only at the next write
+                count = self._file.write(data[done:])
+                if not count:
+                    raise OSError(errno.EIO, os.strerror(errno.EIO))
+                done += count
+        except OSError as error:
+            self._take_back(done)
+            raise OSError(error.errno, error.strerror, str(self.path)) from None
+
+    def _take_back(self, size: int) -> None:
+        """Cut off what was written last, unless another process has written behind it."""
+        with suppress(OSError):  # the first error is the one to tell
+            end = self._file.tell()
+            if size and os.fstat(self._file.fileno()).st_size == end:
+                self._file.truncate(end - size)
 
     def close(self) -> None:
         self._file.close()

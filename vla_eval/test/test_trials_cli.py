@@ -8,6 +8,7 @@ import pytest
 from eval_paths import CARD
 from PIL import Image
 
+from vla_contract.card import load_card
 from vla_eval import cli_agree, cli_eval
 from vla_eval.evaluation import EvalRequest, Evaluator, check_request, summarise
 from vla_eval.evidence.labels import Label
@@ -37,6 +38,16 @@ def test_words_become_a_request():
     assert request.perturbations.text == "latency=300 move=0.05 push=0.03"
     assert asked("--trials", "2", "--split", "held_out_words").seeds == (100_000, 100_001)
     assert asked("--seed", "2000", "--trials", "1").split == ""
+
+
+def test_seeds_of_the_split_with_new_sentences_have_the_cards_where_it_was_not_asked_for():
+    plain = asked("--seed", "100000", "--trials", "1", "--time-limit", "0.1")
+    split = asked("--split", "held_out_words", "--trials", "1", "--time-limit", "0.1")
+    assert plain.seeds == split.seeds and (plain.split, split.split) == ("", "held_out_words")
+    told = [Evaluator(request).trial(100_000).result for request in (plain, split)]
+    sentences = load_card(CARD).tasks[0].instructions()
+    assert [result.instruction in sentences for result in told] == [True, False]
+    assert [result.split for result in told] == ["", "held_out_words"]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +90,7 @@ def result(seed, success):
 def stubbed(monkeypatch):
     """Trials are not run: the first policy wins on all seeds but every fourth, the expert on every third."""
 
-    def evaluate(request, *, jobs, engine, out):
+    def evaluate(request, *, jobs, engine, out, inferences, mix_suites):
         wins = (lambda seed: seed % 4 > 0) if request.checkpoint != "expert" else (lambda seed: seed % 3 == 0)
         results = [result(seed, wins(seed)) for seed in request.seeds]
         if out:
@@ -128,7 +139,7 @@ def test_failures_get_labels_and_the_viewpoint_only_where_it_is_the_reason():
         str(CARD), "expert", "pick", (50_000,), perturbations=parse(["viewpoint=0.1"]), time_limit_s=0.5
     )
     evaluator = Evaluator(request)
-    failed, _, frames = evaluator.trial(50_000)
+    failed, _, frames, _ = evaluator.trial(50_000)
     assert not failed.success and failed.label != Label.VIEWPOINT, "the same trial fails with the camera in its place"
     images = {name: Image.open(io.BytesIO(data)) for name, data in frames.items()}
     assert {name: image.size for name, image in images.items()} == {"front": (224, 224), "wrist": (224, 224)}

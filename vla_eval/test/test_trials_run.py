@@ -14,7 +14,7 @@ from eval_paths import CARD
 
 from vla_eval import evaluation
 from vla_eval.evaluation import EXPERT, EvalRequest, Evaluator, evaluate
-from vla_eval.evidence.rows import read_episodes
+from vla_eval.evidence.rows import read_episodes, read_inferences
 from vla_eval.trials.engines import run_ray
 from vla_eval.trials.errors import TrialsError
 from vla_eval.trials.kill_bench import TRIALS, alive_in, command
@@ -23,6 +23,7 @@ from vla_eval.trials.perturbations import parse
 from vla_eval.trials.request import fingerprint
 from vla_eval.trials.result import Finished
 from vla_eval.trials.store import NAME, TrialStore, read_store
+from vla_eval.trials.suite import suite
 from vla_eval.trials.words import describe
 
 REQUEST = EvalRequest(
@@ -51,17 +52,22 @@ def test_processes_give_what_this_process_gives_and_a_second_call_runs_nothing(r
     assert any("were there already" in line for line in describe(again))
 
 
-@pytest.mark.timeout(90)
-def test_ray_gives_what_processes_give(results, monkeypatch):
+@pytest.mark.timeout(120)
+def test_ray_gives_what_processes_give(results, monkeypatch, tmp_path):
     import ray
 
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     try:
-        figures = evaluate(REQUEST, jobs=1, engine="ray")
+        figures = evaluate(REQUEST, jobs=1, engine="ray", out=tmp_path / "ray")
     finally:
         assert not ray.is_initialized()
         ray.shutdown()
     assert figures["rows"] == rows(results) and figures["engine"] == "ray"
+    for jobs in (1, 2):
+        evaluate(REQUEST, jobs=jobs, out=tmp_path / str(jobs))
+    for name in ("inferences.jsonl", "inferences.parquet"):
+        ray_rows, *others = ((tmp_path / folder / name).read_bytes() for folder in ("ray", "1", "2"))
+        assert ray_rows and all(other == ray_rows for other in others)
 
 
 class Cluster:
@@ -239,6 +245,7 @@ def test_two_runs_in_one_folder(results, tmp_path):
 
 @pytest.mark.timeout(90)
 def test_a_killed_run_goes_on_and_its_processes_end(tmp_path):
+    suite.cache_clear()  # source that was edited since this process began is another suite to the run
     run = subprocess.Popen(command(tmp_path, str(CARD)), start_new_session=True, stderr=subprocess.DEVNULL)
     path, deadline = tmp_path / NAME, time.monotonic() + 60
     while not (path.exists() and path.read_bytes().count(b"\n") >= 2):
@@ -256,6 +263,9 @@ def test_a_killed_run_goes_on_and_its_processes_end(tmp_path):
     after = read_store(path)
     assert len(after.results) == TRIALS and after.duplicates == 0 and figures["resumed"] == len(before.results)
     assert all(after.results[key] == value for key, value in before.results.items())
+    found = [(row.episode, row.sequence) for row in read_inferences(tmp_path / "inferences.jsonl")]
+    chunks = [after.results[key][0].chunks for key in sorted(after.results)]
+    assert found == [(episode, k) for episode, count in enumerate(chunks, 1) for k in range(count)]
 
 
 def test_the_run_folder_has_summary_and_evidence(results, tmp_path):

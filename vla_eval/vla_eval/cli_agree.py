@@ -13,7 +13,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         metavar="FILE",
-        help="summaries of `vla eval` (--json FILE, or an --out folder): each policy once in each of two setups",
+        help="summaries of `vla eval` (--json FILE, or an --out folder, where an operator's outcomes count): each policy once "
+        "in each of two setups",
     )
     parser.add_argument("--json", type=Path, help="write the figures to this file")
 
@@ -25,9 +26,12 @@ def run(args: argparse.Namespace) -> int:
     first, second = figures["setups"]
     for row in figures["policies"]:
         print(
-            f"{row['policy']}: {row['rates'][0]:.0%} of {row['trials'][0]} in '{first}', "
+            f"{row['title']}: {row['rates'][0]:.0%} of {row['trials'][0]} in '{first}', "
             f"{row['rates'][1]:.0%} of {row['trials'][1]} in '{second}'"
         )
+        for setup, count in zip(figures["setups"], row["labelled"]):
+            if count:
+                print(f"  outcomes of {count} trial{'s' if count > 1 else ''} in '{setup}' are an operator's")
     r = figures["pearson_r"]
     print(
         f"Pearson r {'undefined (one setup gives all the same rate)' if r is None else format(r, '.3f')}, "
@@ -35,6 +39,8 @@ def run(args: argparse.Namespace) -> int:
     )
     if figures["left_out"]:
         print(f"left out, in one setup only: {', '.join(figures['left_out'])}")
+    for note in figures["notes"]:
+        print(f"note: {note}")
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps(figures, indent=2) + "\n")

@@ -79,6 +79,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, help="run folder: finished trials are kept there at once, and the same command resumes"
     )
+    parser.add_argument(
+        "--no-inferences",
+        dest="inferences",
+        action="store_false",
+        help="keep no rows of the inferences in the run folder; they take about 1 kB each",
+    )
+    parser.add_argument(
+        "--mix-suites",
+        action="store_true",
+        help="go on in a run folder that another version of the suite began; each trial says which suite ran it",
+    )
     parser.add_argument("--json", type=Path, help="write figures and a row for each trial to this file")
 
 
@@ -155,8 +166,13 @@ def _one(request, args: argparse.Namespace, out: Path | None) -> dict:
     from vla_eval.evaluation import evaluate
     from vla_eval.trials.words import describe
 
-    figures = evaluate(request, jobs=args.jobs, engine=args.engine, out=out)
+    figures = evaluate(
+        request, jobs=args.jobs, engine=args.engine, out=out, inferences=args.inferences, mix_suites=args.mix_suites
+    )
     print("\n".join(describe(figures)), flush=True)
+    without = figures.get("without_inferences")
+    if args.inferences and without:
+        print(f"  trials without rows of their inferences in {out}: {without}", flush=True)
     if out:
         from vla_eval.trials.output import write_run
 

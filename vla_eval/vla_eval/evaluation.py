@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 
 from tqdm import tqdm
@@ -14,6 +15,7 @@ from vla_eval.cell import check_inputs
 from vla_eval.trials.engines import ENGINES
 from vla_eval.trials.errors import TrialsError
 from vla_eval.trials.frames import keep_frames
+from vla_eval.trials.inference_file import InferenceFile
 from vla_eval.trials.request import EXPERT, EvalRequest
 from vla_eval.trials.result import TrialResult
 from vla_eval.trials.scores import summarise
@@ -52,6 +54,8 @@ def evaluate(
     engine: str = "process",
     out: Path | None = None,
     on_result: Callable[[TrialResult], None] | None = None,
+    inferences: bool = True,
+    mix_suites: bool = False,
 ) -> dict:
     """All trials, in parallel, with a progress bar. The same seeds give the same rows whatever `jobs` and `engine` are.
 
@@ -59,19 +63,28 @@ def evaluate(
         out: Folder in which each finished trial is kept at once, of a failure also what the policy saw when it went
             wrong. Trials that are there already are not run again.
         on_result: Called with each trial that is run now, in the order in which they finish.
+        inferences: Keep a row for each inference of the trials that are run now in the folder.
+        mix_suites: Go on in a folder that another version of the suite began.
 
     Returns:
-        What `summarise` gives, and `resumed`: trials that were there. Timing is of the trials run now.
+        What `summarise` gives, and `resumed`: trials that were there; `request`: its identity, or that of the folder;
+        `suites`: trials by the suite that ran them; `without_inferences`: trials without their rows in the folder, None
+        without one. Timing is of the trials run now.
 
     Raises:
-        TrialsError: Among others, a folder of another request. Also what `check_request` raises.
+        TrialsError: Among others, a folder of another request or suite. Also what `check_request` raises.
+        OSError: The folder cannot be written, as on a full disk. Names the file; trials that were kept stay.
     """
     if engine not in ENGINES:
         raise TrialsError(f"no engine '{engine}'; there are: {', '.join(ENGINES)}")
     check_request(request)
-    with TrialStore(out, request.identity()) if out else nullcontext() as store:
+    identity = request.identity()
+    with ExitStack() as stack:
+        store = stack.enter_context(TrialStore(out, identity, mix_suites=mix_suites)) if out else None
         finished = dict(store.found.results) if store else {}
         missing = [key for key in request.trials if key not in finished]
+        suites = {**dict.fromkeys(missing, identity["suite"]), **(store.found.suites if store else {})}
+        file = stack.enter_context(InferenceFile(out, store.identity, request.trials, finished)) if store else None
         busy, start = 0.0, time.perf_counter()
         if missing:
             jobs = min(jobs, len(missing))
@@ -85,19 +98,29 @@ def evaluate(
             for one in _shown(request, trials, finished, len(missing)):
                 if store:
                     keep_frames(out, one.result, one.frames)
-                    store.add(one.result, one.seconds)
+                    if inferences:
+                        file.add(one.result, one.inferences)
+                    store.add(one.result, one.seconds)  # last: now the trial is finished
                 finished[one.result.key] = one.result, one.seconds
                 busy += one.seconds
                 if on_result:
                     on_result(one.result)
         wall = time.perf_counter() - start
-    results = [finished[key][0] for key in sorted(request.trials)]
+        results = [finished[key][0] for key in sorted(request.trials)]
+        without = file.finish(results) if file else None
     ran = [finished[key][0] for key in missing]
     figures = summarise(request, results, busy=busy, wall=wall, jobs=jobs)
     simulated = sum(r.virtual_seconds for r in ran)
     figures["realtime_factor_per_process"] = round(simulated / busy, 2) if busy else 0.0
     figures["realtime_factor"] = round(simulated / wall, 2) if ran else 0.0
-    return {**figures, "engine": engine, "resumed": len(results) - len(ran)}
+    return {
+        **figures,
+        "engine": engine,
+        "resumed": len(results) - len(ran),
+        "request": store.identity if store else identity,
+        "suites": dict(Counter(suites[key] for key in sorted(request.trials))),
+        "without_inferences": without,
+    }
 
 
 def _shown(request: EvalRequest, trials, finished: dict[tuple[str, int], tuple[TrialResult, float]], count: int):

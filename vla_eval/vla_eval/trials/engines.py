@@ -61,9 +61,10 @@ def run_processes(
         _thread_environment(),
         ProcessPoolExecutor(jobs, mp_context=context, initializer=_start, initargs=(request,)) as pool,
     ):
-        futures = [pool.submit(_trial, task, seed) for task, seed in trials]
+        futures = {pool.submit(_trial, task, seed) for task, seed in trials}
         try:
             for future in as_completed(futures):
+                futures.discard(future)  # it holds pictures and rows, and there may be thousands
                 yield future.result()
         except BrokenProcessPool as error:
             raise TrialsError(f"a process of the trials ended unexpectedly: {error}") from None

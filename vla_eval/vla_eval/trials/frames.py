@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from vla_contract.observation import VLAObservation
+from vla_eval.trials.errors import named_errors
 from vla_eval.trials.result import TrialResult
 
 FOLDER = "frames"
@@ -34,11 +35,12 @@ class DecisionFrames:
 
 
 def keep_frames(folder: Path, result: TrialResult, frames: Mapping[str, bytes]) -> None:
-    """Writes TASK_SEED_CAMERA.png into ``frames/`` of a run folder."""
+    """Writes TASK_SEED_CAMERA.png into ``frames/`` of a run folder. OSError names the file."""
     for camera, data in frames.items():
         path = folder / FOLDER / f"{result.task}_{result.seed}_{camera}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        with named_errors(path):
+            path.write_bytes(data)
 
 
 def _png(image: np.ndarray) -> bytes:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vla_eval.trials.errors import TrialsError
+from vla_eval.trials.inference_file import NAME as INFERENCES
 from vla_eval.trials.store import NAME, Stored, read_store
 
 TRIALS = 8
@@ -33,8 +34,8 @@ def kill_eval(
 
     Returns:
         `kills`, `runs` finished, `unreadable` files after a kill, `lost` trials that had been on disk before one, `duplicates`,
-        `cut` lines, finished runs whose results are `different` from those of a run that was let be, and `orphans`: processes
-        that outlived their run by more than `ORPHANS_END_S`.
+        `cut` lines, finished runs whose results or inferences are `different` from those of a run that was let be, and
+        `orphans`: processes that outlived their run by more than `ORPHANS_END_S`.
     """
     draw = random.Random(seed)
     counts = {
@@ -77,13 +78,13 @@ def command(folder: Path, card: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _rows(folder: Path, card: str) -> list[dict]:
-    """Let a run finish, resumed where it was."""
+def _rows(folder: Path, card: str) -> tuple[list[dict], bytes]:
+    """Let a run finish, resumed where it was. Returns its results, and the file of its inferences."""
     done = subprocess.run(command(folder, card), capture_output=True, text=True)
     if done.returncode:
         raise TrialsError(f"`vla eval` ended with {done.returncode}: {done.stderr[-800:]}")
     results = read_store(folder / NAME).results
-    return [results[key][0].as_row() for key in sorted(results)]
+    return [results[key][0].as_row() for key in sorted(results)], (folder / INFERENCES).read_bytes()
 
 
 def _run_until(

@@ -16,10 +16,19 @@ class Labeller:
 
     Args:
         perturbation: In words.
+        also: Gets the controller's reports too.
     """
 
-    def __init__(self, runner: LockstepRunner, world: SimWorld, perturbation: str, time_limit_s: float | None) -> None:
-        self._world, self._perturbation, self._limit_s = world, perturbation, time_limit_s
+    def __init__(
+        self,
+        runner: LockstepRunner,
+        world: SimWorld,
+        perturbation: str,
+        time_limit_s: float | None,
+        *,
+        also: Callable[[list[ChunkReport]], None] = lambda _: None,
+    ) -> None:
+        self._world, self._perturbation, self._limit_s, self._also = world, perturbation, time_limit_s, also
         self._track: EpisodeTrack | None = None
         runner.on_tick = self._tick
         runner.on_reports = self._reports
@@ -46,6 +55,7 @@ class Labeller:
     def _reports(self, reports: list[ChunkReport]) -> None:
         for report in reports:
             self._started().add_report(report)
+        self._also(reports)
 
     def figures(self, success: bool, nominal: Callable[[], bool] | None = None) -> dict:
         """Start and end in virtual time [ns], and the label of a failure with the first bad moment.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -12,31 +11,41 @@ from vla_contract.card import load_card
 from vla_contract.evidence import json_ready
 from vla_eval.evidence.parquet import write_parquet
 from vla_eval.evidence.rows import EpisodeRow, write_rows
-from vla_eval.trials.request import EXPERT, EvalRequest, fingerprint
+from vla_eval.trials.errors import named_errors
+from vla_eval.trials.request import EXPERT, EvalRequest, fingerprint, run_id
 from vla_eval.trials.result import TrialResult
 
 
 def write_run(folder: Path, request: EvalRequest, figures: dict) -> None:
-    """`eval.json`, the summary with a row a trial, and `episodes.jsonl` and `.parquet`; each whole or not at all."""
-    identity = request.identity()
-    text = json.dumps(json_ready({**figures, "request": identity}), indent=2)
+    """`eval.json`, the summary with a row a trial, and `episodes.jsonl` and `.parquet`; each whole or not at all.
+
+    Args:
+        figures: What `evaluate` gives. Runs have their ids from the request in it, that of the folder: operators' labels are
+            found by these ids, also after the suite was updated.
+
+    Raises:
+        OSError: A file cannot be written; names it or the folder.
+    """
+    identity = figures.get("request") or request.identity()
+    text = json.dumps(json_ready({**figures, "request": {**identity, "card": str(request.card_path)}}), indent=2)
     partial = folder / ".eval.json.partial"
-    partial.write_text(text + "\n")
-    os.replace(partial, folder / "eval.json")
-    rows = episode_rows(request, identity, [TrialResult.from_row(row) for row in figures["rows"]])
-    write_rows(folder / "episodes.jsonl", rows)
-    write_parquet(folder / "episodes.parquet", EpisodeRow, rows)
+    with named_errors(folder):
+        partial.write_text(text + "\n")
+        os.replace(partial, folder / "eval.json")
+        rows = episode_rows(request, identity, [TrialResult.from_row(row) for row in figures["rows"]])
+        write_rows(folder / "episodes.jsonl", rows)
+        write_parquet(folder / "episodes.parquet", EpisodeRow, rows)
 
 
 def episode_rows(request: EvalRequest, identity: dict, results: Sequence[TrialResult]) -> list[EpisodeRow]:
-    """Evidence of finished trials. The run of each is a hash of the request and the trial: 32 digits, as of a UUID."""
+    """Evidence of finished trials, under the run ids of `request.run_id`."""
     card, of_request = load_card(request.card_path), fingerprint(identity)
     head = "" if request.checkpoint == EXPERT else _head(request.checkpoint)
     what = [request.perturbations.text, f"setup={request.setup}" if request.setup != "standard" else ""]
     what.append(f"noise={request.noise:g}" if request.noise else "")
     return [
         EpisodeRow(
-            run_id=hashlib.sha256(f"{of_request}:{one.task}:{one.seed}".encode()).hexdigest()[:32],
+            run_id=run_id(of_request, one.task, one.seed),
             episode=number,
             task=one.task,
             seed=one.seed,

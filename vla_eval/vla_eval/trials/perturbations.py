@@ -70,9 +70,9 @@ class Perturbations:
         for name, kind in KINDS.items():
             value = getattr(self, name)
             if kind.camera:
-                words += [f"{name}={camera}:{share:g}" for camera, share in value]
+                words += [f"{name}={camera}:{share:.12g}" for camera, share in value]
             elif value:
-                words.append(f"{name}={value:g}")
+                words.append(f"{name}={value:.12g}")
         return " ".join(words)
 
     def check_cameras(self, names: Iterable[str]) -> None:

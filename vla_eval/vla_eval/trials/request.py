@@ -14,6 +14,7 @@ from vla_eval.trials.errors import TrialsError
 from vla_eval.trials.perturbations import Perturbations
 from vla_eval.trials.setups import STANDARD
 from vla_eval.trials.splits import split_of
+from vla_eval.trials.suite import suite
 
 EXPERT = "expert"
 """Stands for the scripted expert where a checkpoint is asked for."""
@@ -28,7 +29,8 @@ class EvalRequest:
         tasks: One name or several; each is tried on each seed.
         seeds: One trial a task and seed.
         rule: Replacement rule of the simulated joint trajectory controller; None for the card's.
-        split: Name of the split of the seeds; found from the seeds where it is empty.
+        split: Name of the split of the seeds; found from the seeds where it is empty. One with new sentences is never found:
+            it has to be asked for.
         setup: Simulated setup, `standard` or `other`.
         noise: Standard deviation of white noise on each axis of each translation step, to make a policy worse [m].
         time_limit_s: Instead of the card's for each task [s].
@@ -75,7 +77,7 @@ class EvalRequest:
         return f"{name}+noise={self.noise:g}" if self.noise else name
 
     def identity(self) -> dict:
-        """All that the results depend on, ready for JSON: files by their content, not by where they lie.
+        """All that the results depend on, ready for JSON: files by their content, not by where they lie; the code by `suite`.
 
         Raises:
             TrialsError: The checkpoint cannot be read. CardError: the card cannot.
@@ -93,12 +95,18 @@ class EvalRequest:
             "setup": self.setup,
             "noise": self.noise,
             "time_limit_s": self.time_limit_s,
+            "suite": suite(),
         }
 
 
 def fingerprint(identity: dict) -> str:
     """Of a request's identity, 16 hex digits."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def run_id(of_request: str, task: str, seed: int) -> str:
+    """Of a trial: a hash of its request's fingerprint, task and seed. 32 digits, as of a UUID."""
+    return hashlib.sha256(f"{of_request}:{task}:{seed}".encode()).hexdigest()[:32]
 
 
 def checkpoint_hash(checkpoint: str) -> str:

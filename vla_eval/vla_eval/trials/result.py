@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from vla_eval import lockstep
+from vla_eval.evidence.rows import InferenceRow
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,15 @@ class TrialResult(lockstep.TrialResult):
 
 
 class Finished(NamedTuple):
-    """A trial that has been run. seconds: on the wall. frames: of a failure, PNG by camera, see `trials/frames.py`."""
+    """A trial that has been run.
+
+    Attributes:
+        seconds: On the wall [s].
+        frames: Of a failure, PNG by camera, see `trials/frames.py`.
+        inferences: A row each, see `InferenceLog.rows`.
+    """
 
     result: TrialResult
     seconds: float
     frames: Mapping[str, bytes] = {}
+    inferences: Sequence[InferenceRow] = ()

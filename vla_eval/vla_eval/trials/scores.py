@@ -33,7 +33,8 @@ def success_figures(outcomes: Iterable[bool | None]) -> dict:
 
 def task_figures(results: Sequence[TrialResult]) -> dict:
     """All figures over these trials, ready for JSON."""
-    executed = sum(r.steps_executed for r in results)
+    known = [r for r in results if r.success is not None]
+    executed = sum(r.steps_executed for r in known)
     refused: Counter[str] = Counter()
     for result in results:
         refused.update(result.refused)
@@ -41,7 +42,7 @@ def task_figures(results: Sequence[TrialResult]) -> dict:
     pushed = [r for r in results if r.pushes and r.success is not None]
     return {
         **success_figures(r.success for r in results),
-        "clamped_share": round(sum(r.steps_clamped for r in results) / executed, 4) if executed else 0.0,
+        "clamped_share": round(sum(r.steps_clamped for r in known) / executed, 4) if executed else 0.0,
         "refused_chunks": dict(refused),
         "first_touched_is_target": sum(r.first_touched == r.target for r in results) / len(results),
         "grounding": {

@@ -60,10 +60,13 @@ NEW_WORDS: dict[str, tuple[str, ...]] = {
 
 
 def split_of(seeds: Iterable[int]) -> str:
-    """Name of the split that holds all of these seeds; empty where none does."""
+    """Name of the split that holds all of these seeds; empty where none does.
+
+    Never one with new sentences: those are for who asks for that split.
+    """
     seeds = list(seeds)
     for name, split in SPLITS.items():
-        if all(seed in split.seeds for seed in seeds):
+        if not split.new_words and all(seed in split.seeds for seed in seeds):
             return name
     return ""
 

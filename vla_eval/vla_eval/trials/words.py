@@ -29,6 +29,9 @@ def describe(figures: dict) -> list[str]:
         apart.append(f"{figures['blind_frames']} decisions put off for a picture held back")
     lines.append("  " + "; ".join(apart))
     lines.append("  " + _timing(figures))
+    suites = figures.get("suites", {})
+    if len(suites) > 1:
+        lines.append(f"  run by {len(suites)} versions of the suite: " + ", ".join(f"{n} by {s}" for s, n in suites.items()))
     failed = [f"{row['task']} {row['seed']}" for row in figures["rows"] if row["success"] is False]
     if failed:
         lines.append(f"  failed: {', '.join(failed)}")

@@ -20,6 +20,7 @@ from vla_eval.lockstep import LockstepRunner
 from vla_eval.trials.accuracy import ActionAccuracy
 from vla_eval.trials.circumstances import Circumstances
 from vla_eval.trials.frames import DecisionFrames
+from vla_eval.trials.inferences import HeardLatency, InferenceLog
 from vla_eval.trials.labelling import Labeller
 from vla_eval.trials.perturbations import Perturbations
 from vla_eval.trials.request import EXPERT, EvalRequest
@@ -45,6 +46,7 @@ class Evaluator:
             self._policy = cell.load_policy(request.checkpoint)
         policy = Noisy(self._policy, request.noise) if request.noise else self._policy
         self._noisy = policy if request.noise else None
+        self._inferences = InferenceLog(cell.card)
         split = SPLITS.get(request.split)
         new_words = split is not None and split.new_words
         extra = request.perturbations.latency / 1e3
@@ -52,7 +54,9 @@ class Evaluator:
         if extra:
             latency = LatencyModel(latency.floor_s + extra, latency.median_s, latency.spread)
 
-        def runner(perturbations: Perturbations) -> LockstepRunner:
+        heard = HeardLatency(latency.floor_s, latency.median_s, latency.spread, self._inferences.hear_latency)
+
+        def runner(perturbations: Perturbations, latency: LatencyModel) -> LockstepRunner:
             changed = perturbations.text or new_words or request.perturbations.text
             return LockstepRunner(
                 cell.card,
@@ -65,9 +69,9 @@ class Evaluator:
             )
 
         self._cell = cell
-        self._perturbed = self._runner = runner(request.perturbations)
+        self._perturbed = self._runner = runner(request.perturbations, heard)
         self._nominal = (
-            runner(replace(request.perturbations, viewpoint=0.0)) if request.perturbations.viewpoint else None
+            runner(replace(request.perturbations, viewpoint=0.0), latency) if request.perturbations.viewpoint else None
         )
 
     def trial(self, seed: int, task: str | None = None) -> Finished:
@@ -76,21 +80,27 @@ class Evaluator:
         task = task or self._request.tasks[0]
         accuracy = ActionAccuracy(self._cell, lambda: self._runner.controller)
         frames = DecisionFrames()
+        self._inferences.begin()
 
         def see(observation: VLAObservation, actions: np.ndarray) -> None:
             accuracy.see(observation, actions)
             frames.see(observation, actions)
+            self._inferences.see(observation, actions)
 
         self._runner.on_decision = see
         labeller = Labeller(
-            self._runner, self._cell.world, self._request.perturbations.text, self._request.time_limit_s
+            self._runner,
+            self._cell.world,
+            self._request.perturbations.text,
+            self._request.time_limit_s,
+            also=self._inferences.add_reports,
         )
         result = self._run(self._perturbed, task, seed)
         label = labeller.figures(result.success, self._again(task, seed) if self._nominal else None)
         result = TrialResult.of(result, self._request, **accuracy.figures(), **label)
         bad_ns = result.first_bad_stamp_ns
         pictures = {} if result.success or bad_ns is None else frames.at(bad_ns)
-        return Finished(result, time.perf_counter() - start, pictures)
+        return Finished(result, time.perf_counter() - start, pictures, self._inferences.rows(result))
 
     def _run(self, runner: LockstepRunner, task: str, seed: int) -> lockstep.TrialResult:
         if self._noisy:

@@ -94,8 +94,8 @@ class Arm:
                 f"the card's are {', '.join(self.card.joints)}"
             )
         self.model = model
-        self.limits = self._usual = Limits.from_card(self.card.limits, model)
-        self._slow = self._usual.slowed()
+        self.limits = self.chunk_limits = Limits.from_card(self.card.limits, model)
+        self._slow = self.limits.slowed()
         self.collision = _collision_model(card, index, model)
         self.home = np.array(self.card.home, dtype=np.float64)
         start = sum(len(arm.joints) for arm in card.arms[:index])
@@ -104,9 +104,9 @@ class Arm:
         self.gripper_column = card.gripper_column(self.card.name)
 
     def start_from(self, q: np.ndarray) -> None:
-        """A plan is to begin at q (J,) [rad]: outside of joint range or workspace ``limits`` are those of slow motion."""
-        outside = self._usual.excludes(q, self.model.forward(q)[:3, 3])
-        self.limits = self._slow if outside else self._usual
+        """A chunk's plan is to begin at q (J,) [rad]: outside of range or workspace ``chunk_limits`` are those of slow motion."""
+        outside = self.limits.excludes(q, self.model.forward(q)[:3, 3])
+        self.chunk_limits = self._slow if outside else self.limits
 
     def request(
         self,
@@ -133,7 +133,7 @@ class Arm:
 
     def wanted(self, request: Request, effort: Effort) -> Wanted:
         """Joint positions for the steps planned, within the limits that a step by itself can break."""
-        schedule, limits = request.schedule, self.limits
+        schedule, limits = request.schedule, self.chunk_limits
         planned = schedule.planned
         count = planned.stop - planned.start
         period = schedule.period_ns * 1e-9

@@ -12,7 +12,7 @@ from .arm import Arm
 from .braking import Segment, Stops, rest_to_rest_duration
 from .homing import HomePath
 from .joint_states import JointStates
-from .limits import check_curve
+from .limits import Limits, Violation, check_curve
 from .sending import InFlight, Sending
 from .timeline import CLOSEST_KNOTS_NS, Timeline
 
@@ -48,6 +48,7 @@ class Cell:
         self.splice_ns = 0
         self.braking = False
         self._sag: np.ndarray | None = None
+        self._anchor = np.zeros(len(self.joint_names))
         self._margin_ns = margin_ns
         self._brake_margin_ns = min(margin_ns, brake_margin_ns)
         splice = any(arm.card.replacement_rule == "splice" for arm in arms)
@@ -84,6 +85,7 @@ class Cell:
     def rest_at(self, now_ns: int, q: np.ndarray) -> None:
         """Commanded to stand at q (J,) [rad]."""
         self.timeline = Timeline.resting(now_ns, q)
+        self._anchor = self.timeline.q[0]
         self._sag = None
 
     def forget(self) -> None:
@@ -99,11 +101,11 @@ class Cell:
 
     def save(self) -> tuple:
         """For ``restore``: the motion that is commanded."""
-        return self.timeline, self.splice_ns, self.braking, self._sag
+        return self.timeline, self.splice_ns, self.braking, self._sag, self._anchor
 
     def restore(self, saved: tuple) -> None:
         """What was planned since ``save``, and not sent, is not commanded."""
-        self.timeline, self.splice_ns, self.braking, self._sag = saved
+        self.timeline, self.splice_ns, self.braking, self._sag, self._anchor = saved
 
     def splice_instant(self, t_ns: int) -> int:
         """The first instant from t_ns on at which a new motion may take over."""
@@ -142,6 +144,7 @@ class Cell:
         """Commanded to stand at q (J,) [rad] from now on, whatever was commanded before."""
         begin_ns = now_ns + (self._brake_margin_ns if self._in_flight.delays else 0)
         q = np.stack([q, q])
+        self._anchor = q[0]
         times = np.array([begin_ns, begin_ns + _HOLD_NS], dtype=np.int64)
         self.timeline = Timeline(times, q, np.zeros_like(q), np.zeros_like(q))
         self._sag = None
@@ -177,10 +180,11 @@ class Cell:
     def _stop_from(self, splice_ns: int) -> Segment | None:
         """The shortest of the stops within acceleration and jerk that keeps to all other limits."""
         state = self.timeline.sample(splice_ns)
+        limits = [self._stop_limits(arm, state[0]) for arm in self.arms]
         stops = Stops(*state, self._acceleration, self._jerk)
         coarse = range(_BRAKE_CANDIDATES, len(stops), max(1, len(stops) // _BRAKE_CANDIDATES))
         for index in [*range(min(_BRAKE_CANDIDATES, len(stops))), *coarse]:
-            if self._problem(splice_ns, state, stops[index]) is None:
+            if self._problem(splice_ns, state, stops[index], limits) is None:
                 return stops[index]
         return None
 
@@ -244,13 +248,21 @@ class Cell:
             start = end
         return legs
 
-    def _problem(self, start_ns: int, state: tuple[np.ndarray, np.ndarray, np.ndarray], end: Segment):
-        """The first arm's violation along one segment to rest; None where there is none."""
+    def _stop_limits(self, arm: Arm, q: np.ndarray) -> Limits:
+        q, anchor = q[arm.joints], self._anchor[arm.joints]
+        tool, tool_anchor = (arm.model.forward(x)[:3, 3].copy() for x in (q, anchor))
+        return arm.limits.widened(q, tool, anchor, tool_anchor)
+
+    def _problem(
+        self, start_ns: int, state: tuple[np.ndarray, np.ndarray, np.ndarray], end: Segment,
+        limits: Sequence[Limits] | None = None,
+    ) -> Violation | None:  # fmt: skip
+        """The first arm's violation along one segment to rest; None where there is none. limits: others than the arms' own."""
         times = np.array([start_ns, start_ns + end.duration_ns], dtype=np.int64)
         q, v, a = np.stack([state[0], end.q_end]), *(np.stack([x, np.zeros_like(x)]) for x in state[1:])
-        for arm in self.arms:
+        for arm, own in zip(self.arms, limits or [arm.limits for arm in self.arms]):
             J = arm.joints
-            problem = check_curve(arm.limits, arm.model, times, q[:, J], v[:, J], a[:, J], arm.collision)
+            problem = check_curve(own, arm.model, times, q[:, J], v[:, J], a[:, J], arm.collision)
             if problem is not None:
                 return problem
         return None

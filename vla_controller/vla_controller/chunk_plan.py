@@ -74,7 +74,7 @@ def plan_chunk(
     reasons: list[Violation] = []
     first_try: np.ndarray | None = None
     limits = [
-        np.concatenate([getattr(arm.limits, name) for arm in arms]) for name in ("velocity", "acceleration", "jerk")
+        np.concatenate([getattr(arm.chunk_limits, name) for arm in arms]) for name in ("velocity", "acceleration", "jerk")
     ]
     for attempt in range(1, _ATTEMPTS + 1):
         if shaped_by != (effort.inset, effort.joint_margin, effort.share):
@@ -120,7 +120,7 @@ def _check(arms, splice_ns, start, times, q, v, a) -> Violation | None:
     q, v, a = (np.concatenate([s[None], x]) for s, x in zip(start, (q, v, a)))
     for arm in arms:
         J = arm.joints
-        violation = check_curve(arm.limits, arm.model, times, q[:, J], v[:, J], a[:, J], arm.collision)
+        violation = check_curve(arm.chunk_limits, arm.model, times, q[:, J], v[:, J], a[:, J], arm.collision)
         if violation is not None:
             return violation
     return None
@@ -131,7 +131,7 @@ def _scaled(arms, requests, wanted, schedule, start, scale) -> list[Wanted]:
     scaled = []
     for arm, request, wish in zip(arms, requests, wanted):
         q, v, a = (x[arm.joints] for x in start)
-        stop = Stops(q, v, a, arm.limits.acceleration, arm.limits.jerk)[0]
+        stop = Stops(q, v, a, arm.chunk_limits.acceleration, arm.chunk_limits.jerk)[0]
         ramp = Timeline(
             np.array([schedule.splice_ns, schedule.splice_ns + stop.duration_ns]),
             np.stack([q, stop.q_end]),

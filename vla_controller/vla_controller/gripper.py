@@ -121,7 +121,9 @@ class Grippers:
     def schedule(self, chunk: ActionChunk, schedule: Schedule, now_ns: int) -> None:
         """As Gripper.schedule, each with its column of the chunk."""
         for column, gripper in self._grippers:
-            gripper.schedule(chunk.actions[:, column], schedule.due_ns, schedule.first, schedule.last, now_ns)
+            # steps that are committed are executed as they were planned before, and still to come
+            first = min(schedule.first, int(np.searchsorted(schedule.due_ns, now_ns, side="right")))
+            gripper.schedule(chunk.actions[:, column], schedule.due_ns, first, schedule.last, now_ns)
 
     def hold(self) -> None:
         """As Gripper.hold."""

@@ -61,6 +61,20 @@ class Limits:
             tool_angular_speed=SLOW * self.tool_angular_speed,
         )  # fmt: skip
 
+    def widened(self, q: np.ndarray, tool: np.ndarray, q_anchor: np.ndarray, tool_anchor: np.ndarray) -> Limits:
+        """For a stop from q (J,) with the tool at (3,): where these are outside, it may end as far outside as the motion began.
+
+        q_anchor (J,) and tool_anchor (3,): where it began, at rest. Any stop overshoots by some micrometres what was about to
+        turn; without room for that there would be none.
+        """
+        return replace(
+            self,
+            lower=np.where(q < self.lower, np.minimum(q, q_anchor), self.lower),
+            upper=np.where(q > self.upper, np.maximum(q, q_anchor), self.upper),
+            box_lower=np.where(tool < self.box_lower, np.minimum(tool, tool_anchor), self.box_lower),
+            box_upper=np.where(tool > self.box_upper, np.maximum(tool, tool_anchor), self.box_upper),
+        )
+
     def excludes(self, q: np.ndarray, tool: np.ndarray) -> bool:
         """Whether joints (J,) [rad] or tool (3,) [m] lie outside, where an arm may have woken, or was moved by hand."""
         joints = np.maximum(self.lower - q, q - self.upper).max()

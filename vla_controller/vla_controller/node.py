@@ -26,6 +26,7 @@ from vla_contract.ros.convert import report_to_msg, run_id_from_msg, run_id_to_m
 from vla_contract.ros.qos import CHUNKS, LATCHED, RELIABLE, REPORTS, SENSOR
 from vla_contract.ros.run import run_node
 from vla_contract.ros.stamps import ns_to_duration, ns_to_stamp, stamp_to_ns
+from vla_contract.ros.timers import create_timer
 from vla_contract.status import ControllerState
 from vla_motion.model import ModelError
 from vla_msgs.msg import ActionChunk as ChunkMsg
@@ -41,6 +42,7 @@ from .inbox import sort_chunks, take_waiting
 from .markers import Picture
 from .messages import health_to_msg, markers_to_msg
 from .parameters import declare_parameters, on_speed_scale
+from .running_clock import RunningClock
 
 _TICK = 0.01  # [s]
 _STATUS = 0.1  # [s]
@@ -59,6 +61,8 @@ class ControllerNode(Node):
         super().__init__("controller")
         self._settings = declare_parameters(self)
         self._card = load_card(self._settings.card)
+        self._simulated = bool(self.get_parameter("use_sim_time").value)
+        self._running_clock = RunningClock(lambda: self.get_clock().now().nanoseconds, time.monotonic_ns)
         self._speed_scale = self._settings.speed_scale
         self._core: ChunkController | None = None
         self._message = "waiting for robot_description"
@@ -84,8 +88,8 @@ class ControllerNode(Node):
         for name in ("stop", "resume", "home"):
             self.create_service(Trigger, f"vla/{name}", lambda _, response, name=name: self._serve(name, response))
         on_speed_scale(self, self._on_speed_scale)
-        self.create_timer(_TICK, self._on_tick)
-        self.create_timer(_STATUS, self._on_status)
+        create_timer(self, _TICK, self._on_tick)
+        create_timer(self, _STATUS, self._on_status)
 
     def _subscribe_to_controllers(self) -> None:
         if ControllerStateMsg is None:
@@ -99,7 +103,7 @@ class ControllerNode(Node):
 
     @property
     def _now(self) -> int:
-        return self.get_clock().now().nanoseconds
+        return self._running_clock.read()
 
     def _begin(self, models) -> None:
         settings = self._settings
@@ -111,9 +115,10 @@ class ControllerNode(Node):
             dry_run=settings.dry_run,
             strategy=settings.strategy,
             speed_scale=self._speed_scale,
-            clock=lambda: self._now,
+            # /clock is heard between callbacks, and would stand still while a chunk is planned
+            clock=self._running_clock if self._simulated else lambda: self._now,
             steady=time.monotonic_ns,
-            simulated=bool(self.get_parameter("use_sim_time").value),
+            simulated=self._simulated,
         )
         self._message = "dry run: no trajectory is published" if settings.dry_run else ""
         joints = ", ".join(joint for arm in self._card.arms for joint in arm.joints)

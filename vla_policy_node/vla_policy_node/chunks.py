@@ -17,14 +17,21 @@ from vla_policy_node.policy import Policy
 def decide(
     policy: Policy, card: InterfaceCard, observation: VLAObservation, run_id: str, sequence: int,
     clock_ns: Callable[[], int], image_receipt_steady_ns: int = 0,
+    prefix: Callable[[VLAObservation], np.ndarray] | None = None,
 ) -> ActionChunk:  # fmt: skip
-    """One inference, timed on both clocks. Raises PolicyError for a result of another shape than the card's."""
+    """One inference, timed on both clocks. Raises PolicyError for a result of another shape than the card's.
+
+    prefix: gives the first steps (C, D) that repeat the chunk under way; asked when the policy has decided the others.
+    """
     start, start_steady = clock_ns(), time.monotonic_ns()
     actions = policy.infer(observation)
     end_steady, end = time.monotonic_ns(), clock_ns()
     wanted = (card.action.horizon, card.action_dim)
     if np.shape(actions) != wanted:
         raise PolicyError(f"the policy gave actions of shape {np.shape(actions)}, the card has {wanted}")
+    committed = prefix(observation) if prefix is not None else np.empty((0, card.action_dim))
+    if len(committed):
+        actions = np.concatenate([committed, actions[len(committed) :]])
     return ActionChunk(
         stamp_ns=observation.stamp_ns,
         frame_id=card.arms[0].base_frame,
@@ -38,6 +45,7 @@ def decide(
         actions=actions,
         step_period_ns=card.step_period_ns,
         valid_for_ns=card.max_open_loop_ns,
+        committed_steps=len(committed),
         reference_positions=arm_positions(card, observation),
         inference_start_ns=start,
         inference_end_ns=end,

@@ -26,6 +26,7 @@ from vla_contract.chunk import ActionChunk, ChunkError
 from vla_contract.ros.convert import chunk_to_msg, info_to_msg, report_from_msg
 from vla_contract.ros.qos import LATCHED, RELIABLE
 from vla_contract.ros.stamps import ns_to_duration, stamp_to_ns
+from vla_contract.ros.timers import create_timer
 from vla_contract.status import PolicyState, RunError
 from vla_msgs.action import RunTask
 from vla_msgs.msg import ActionChunk as ChunkMsg
@@ -56,6 +57,9 @@ class PolicyNode(LifecycleNode):
         self._declare("checkpoint", "", "path of the checkpoint (safetensors)")
         self._declare("autostart", False, "configure and activate without being asked")
         self._declare("replan_steps", 4, "steps between two observations that are decided from", (1, 100))
+        self._declare(
+            "committed_steps", 0, "steps that repeat the chunk under way, for the strategy committed_prefix; 0: none", (0, 99)
+        )
         self._declare("threads", 2, "threads of the CPU for the model", (1, 64))
         self._declare("seed", 0, "of heads that sample")
         self._declare("grace", 1.5, "how long unfit input or a silent controller is borne before a run is aborted [s]")
@@ -72,7 +76,7 @@ class PolicyNode(LifecycleNode):
         self._chunks = self.create_publisher(ChunkMsg, "vla/action_chunk", RELIABLE)
         self._status = self.create_publisher(PolicyStatus, "vla/policy_status", RELIABLE)
         self._info = self.create_publisher(InfoMsg, "vla/policy_info", LATCHED)
-        self.create_timer(STATUS_S, self._publish_status)
+        create_timer(self, STATUS_S, self._publish_status)
 
     def _declare(self, name: str, default, description: str, bounds: tuple[int, int] | None = None) -> None:
         descriptor = ParameterDescriptor(description=description, read_only=True)
@@ -100,7 +104,10 @@ class PolicyNode(LifecycleNode):
             path = self._value("checkpoint")
             self._policy = load_checkpoint(path, self._card, seed=self._value("seed"), threads=self._value("threads"))
             assembler = ObservationAssembler(self._card)
-            config = SessionConfig(replan_steps=self._value("replan_steps"), grace_ns=round(self._value("grace") * 1e9))
+            config = SessionConfig(
+                replan_steps=self._value("replan_steps"), grace_ns=round(self._value("grace") * 1e9),
+                committed_steps=self._value("committed_steps"),
+            )  # fmt: skip
             self._session = PolicySession(
                 self._card, self._policy, assembler, self._now_ns, self._publish_chunk, self._on_state, config
             )
@@ -207,7 +214,7 @@ class PolicyNode(LifecycleNode):
 
         self.get_logger().info(f"run {record.run_id[:8]}: '{request.instruction}'")
         self._worker = threading.Thread(target=work, name="policy_run", daemon=True)
-        watch = self.create_timer(STATUS_S / 2, lambda: self._watch(handle, record))
+        watch = create_timer(self, STATUS_S / 2, lambda: self._watch(handle, record))
         self._worker.start()
         await done
         self._worker.join()

@@ -83,6 +83,8 @@ class RunRecord:
     open_chunks: set[int] = field(default_factory=set)
     refused_in_a_row: int = 0
     last_refusal: ChunkReport | None = None
+    under_way: ChunkReport | None = None
+    """Of the newest chunk accepted, as long as it is executed."""
     reports: int = 0
     unanswered_since_ns: int | None = None
     truth: TaskTruth | None = None
@@ -106,15 +108,20 @@ class RunRecord:
         self.reports += 1
         self.unanswered_since_ns = None
         if report.phase == Phase.SCHEDULED:
-            if report.verdict == Verdict.ACCEPTED:
+            if report.verdict == Verdict.BRAKE:
+                self.under_way = None
+            elif report.verdict == Verdict.ACCEPTED:
                 self.counts.chunks_accepted += 1
                 self.refused_in_a_row = 0
+                self.under_way = report
             elif report.verdict.is_refusal:
                 self.counts.chunks_refused += 1
                 self.refused_in_a_row += 1
                 self.last_refusal = report
             return
         self.open_chunks.discard(report.sequence)
+        if self.under_way is not None and self.under_way.sequence == report.sequence:
+            self.under_way = None
         if report.verdict == Verdict.LOST:
             self.counts.chunks_lost += 1
         for name in ("steps_executed", "steps_skipped", "steps_clamped", "steps_superseded"):

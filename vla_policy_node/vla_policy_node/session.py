@@ -11,14 +11,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from vla_contract.card import InterfaceCard, seconds_to_ns
 from vla_contract.chunk import ActionChunk
+from vla_contract.observation import VLAObservation
 from vla_contract.report import ChunkReport, Verdict
 from vla_contract.status import PolicyState, RunError
 from vla_policy_node.assembler import ObservationAssembler, observation_skew_ns
-from vla_policy_node.chunks import brake_chunk, decide
+from vla_policy_node.chunks import arm_positions, brake_chunk, decide
 from vla_policy_node.errors import ObservationError, PolicyError, PreprocessError
 from vla_policy_node.policy import Policy
+from vla_policy_node.prefix import check_committed_steps, committed_prefix
 from vla_policy_node.run_record import ERROR_OF, STATE_OF, RunRecord, RunRequest, TaskTruth
 
 POLL_S = 0.02
@@ -39,6 +43,9 @@ class SessionConfig:
     """How long the input may be unfit, or the controller silent, before the run is aborted [ns]."""
     refusals: int = 10
     """So many chunks refused in a row end the run."""
+    committed_steps: int = 0
+    """First steps of a chunk that repeat the chunk under way, for the controller's committed_prefix. They last as long as a
+    decision and the planning after it have to; 0: every chunk is the policy's from its first step."""
     settle_s: float = 0.3
     """After the last chunk: longest wait for the controller's closing reports [s]."""
 
@@ -64,6 +71,7 @@ class PolicySession:
             raise ValueError(
                 f"replan_steps is {config.replan_steps}, allowed are 1 to the horizon, {card.action.horizon}"
             )
+        check_committed_steps(card, config.committed_steps, config.replan_steps)
         self._card, self._policy, self._assembler = card, policy, assembler
         self._clock_ns, self._publish, self._on_state, self._config = clock_ns, publish, on_state, config
         self._lock = threading.Lock()
@@ -153,8 +161,9 @@ class PolicySession:
             decided_ns = observation.stamp_ns
             receipt = self._assembler.receipt_steady_ns(observation.stamp_ns)
             chunk = decide(
-                self._policy, self._card, observation, record.run_id, record.sequence, self._clock_ns, receipt
-            )
+                self._policy, self._card, observation, record.run_id, record.sequence, self._clock_ns, receipt,
+                self._committed if self._config.committed_steps else None,
+            )  # fmt: skip
             record.observation_age_ns = now_ns - observation.stamp_ns
             record.observation_skew_ns = observation_skew_ns(observation)
             record.last_inference_ns = chunk.inference_end_steady_ns - chunk.inference_start_steady_ns
@@ -163,6 +172,15 @@ class PolicySession:
                 return
             record.next_sequence()
             self._send(record, chunk)
+
+    def _committed(self, observation: VLAObservation) -> np.ndarray:
+        """What the new chunk repeats of the one under way."""
+        with self._lock:
+            under_way = self.record.under_way
+        if under_way is None:
+            return np.empty((0, self._card.action_dim))
+        observed = arm_positions(self._card, observation)
+        return committed_prefix(self._card, under_way, observation.stamp_ns, self._config.committed_steps, observed)
 
     def _over(self, record: RunRecord) -> bool:
         """Ends the run where there is a reason to."""

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -12,10 +13,12 @@ import yaml
 rclpy = pytest.importorskip("rclpy", reason="needs ROS 2")
 
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rclpy.time import Time  # noqa: E402
 from sensor_msgs.msg import CompressedImage, JointState  # noqa: E402
 from std_msgs.msg import Float64MultiArray  # noqa: E402
 
 from vla_contract.ros.qos import RELIABLE, SENSOR  # noqa: E402
+from vla_sim.mock_node import MockNode  # noqa: E402
 
 NODE = [sys.executable, "-m", "vla_sim.mock_node", "--ros-args"]
 
@@ -90,3 +93,33 @@ def test_a_gripper_on_a_topic_and_a_compressed_camera(domain, card_file):
         rclpy.shutdown(context=context)
     assert process.returncode == 0 and "Traceback" not in output
     assert "2 numbers, 1 is needed" in output and "position is nan" in output
+
+
+def test_cameras_go_on_where_the_clock_is_set_back(domain, card_file):
+    rclpy.init(args=["--ros-args", "-p", f"card:={card_file}"], domain_id=domain)
+    node, probe = MockNode(threading.Event()), rclpy.create_node("probe", use_global_arguments=False)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    executor.add_node(probe)
+    images = []
+    probe.create_subscription(CompressedImage, "front/image_raw/compressed", images.append, SENSOR)
+
+    def until(condition):
+        end = time.monotonic() + 10
+        while not condition() and time.monotonic() < end:
+            executor.spin_once(timeout_sec=0.05)
+        return condition()
+
+    try:
+        assert until(lambda: len(images) > 2)
+        clock, earlier = node.get_clock(), node.get_clock().now().nanoseconds - 3 * 10**9
+        clock._set_ros_time_is_active(True)
+        clock.set_ros_time_override(Time(nanoseconds=earlier))
+        images.clear()
+        assert until(lambda: len(images) > 5)
+    finally:
+        node.close()
+        executor.shutdown()
+        node.destroy_node()
+        probe.destroy_node()
+        rclpy.shutdown()

@@ -1,5 +1,7 @@
 """The node in a graph: the robot description that it latches."""
 
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -12,11 +14,13 @@ rclpy = pytest.importorskip("rclpy", reason="needs ROS 2")
 pytest.importorskip("vla_msgs", reason="needs the built messages")
 
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rclpy.time import Time  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
 from std_msgs.msg import String  # noqa: E402
 
-from vla_contract.ros.qos import LATCHED, SENSOR  # noqa: E402
+from vla_contract.ros.qos import LATCHED, RELIABLE, SENSOR  # noqa: E402
 from vla_motion.model import RobotModel  # noqa: E402
+from vla_msgs.msg import TaskState  # noqa: E402
 from vla_msgs.srv import Reset  # noqa: E402
 from vla_sim import tf  # noqa: E402
 from vla_sim.node import SimNode  # noqa: E402
@@ -51,9 +55,10 @@ def test_a_newcomer_gets_the_robot_as_urdf_and_frames_follow_the_states(card, mo
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     executor.add_node(peer)
-    descriptions, states = [], []
+    descriptions, states, truths = [], [], []
     peer.create_subscription(String, "robot_description", descriptions.append, LATCHED)
     peer.create_subscription(JointState, card.state.topic, states.append, SENSOR)
+    peer.create_subscription(TaskState, "vla/task_state", truths.append, RELIABLE)
     reset = peer.create_client(Reset, "vla_sim/reset")
 
     def until(condition):
@@ -70,6 +75,12 @@ def test_a_newcomer_gets_the_robot_as_urdf_and_frames_follow_the_states(card, mo
         assert answer.result().success
         assert len(frames.fixed_at) == 2, "cameras have moved"
         until(lambda: len(frames.moving_at) > 20)
+        moved = list(frames.moving_at)
+        clock, now = node.get_clock(), node.get_clock().now()
+        clock._set_ros_time_is_active(True)
+        clock.set_ros_time_override(Time(nanoseconds=now.nanoseconds - 3 * 10**9))
+        truths.clear()
+        until(lambda: len(truths) > 5)
     finally:
         node.close()
         executor.shutdown()
@@ -79,5 +90,18 @@ def test_a_newcomer_gets_the_robot_as_urdf_and_frames_follow_the_states(card, mo
     arm = card.arms[0]
     model = RobotModel.from_urdf(descriptions[0].data, list(arm.joints), arm.tool_frame, arm.base_frame)
     assert model.forward(np.array(arm.home))[2, 3] > 0.1
-    assert min(np.diff(frames.moving_at)) >= tf.PERIOD_NS
+    assert min(np.diff(moved)) >= tf.PERIOD_NS
     assert {"panda_link7", "panda_rightfinger", "panda_tool", "wrist_optical_frame"} <= set(frames.last)
+
+
+@pytest.mark.parametrize("rate", ["2.0", "0.5"])
+def test_without_a_clock_of_its_own_it_has_no_rate_of_its_own(rate):
+    arguments = ["-p", f"card:={CARD}", "-p", f"rate:={rate}"]
+    done = subprocess.run(
+        [sys.executable, "-c", "from vla_sim.entry import main; main()", "--ros-args", *arguments],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    errors = [line for line in done.stderr.splitlines() if line.startswith("sim: error:")]
+    assert done.returncode == 1 and len(errors) == 1, done.stderr
+    assert all(word in errors[0] for word in (f"'rate' is {float(rate):g}", "allowed is 1", "use_sim_time"))
+    assert "Traceback" not in done.stderr

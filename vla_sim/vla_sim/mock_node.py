@@ -19,6 +19,7 @@ from vla_contract.card import CameraCard, CardError, load_card
 from vla_contract.ros.qos import LATCHED, RELIABLE, SENSOR
 from vla_contract.ros.run import run_node
 from vla_contract.ros.stamps import ns_to_stamp
+from vla_contract.ros.timers import create_timer
 from vla_sim.jtc_message import TrajectoryMessage
 from vla_sim.mock import MockCell, MockServer, focal_length, synthetic_image
 
@@ -145,7 +146,7 @@ class _Camera:
         self._info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
         self._info.p = [focal, 0.0, cx, 0.0, 0.0, focal, cy, 0.0, 0.0, 0.0, 1.0, 0.0]
         self._info.header.frame_id = card.frame
-        node.create_timer(1.0 / card.rate, self._publish)
+        create_timer(node, 1.0 / card.rate, self._publish)
 
     def _publish(self) -> None:
         pixels = synthetic_image(self._card, self._frame)

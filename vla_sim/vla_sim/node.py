@@ -19,6 +19,7 @@ from vla_contract.ros.images import array_to_image
 from vla_contract.ros.qos import LATCHED, RELIABLE, SENSOR
 from vla_contract.ros.run import run_node
 from vla_contract.ros.stamps import ns_to_duration, ns_to_stamp
+from vla_contract.ros.timers import create_timer
 from vla_msgs.msg import ObjectPose, TaskState
 from vla_msgs.srv import Reset
 from vla_sim.card_fit import WorldError
@@ -43,6 +44,11 @@ class SimNode(Node):
         rule = self.declare_parameter("rule", "").value or None
         rate = self.declare_parameter("rate", 1.0).value
         publish_clock = self.declare_parameter("publish_clock", False).value
+        if rate != 1.0 and not publish_clock:
+            raise ValueError(
+                f"parameter 'rate' is {rate:g}, allowed is 1 while 'publish_clock' is false (launch argument use_sim_time): "
+                "stamps are of the wall clock then"
+            )
         self._world = SimWorld(card, rule=rule)
         self._task = self._world.reset(task, seed)
         self._episode, self._episode_start = 1, 0
@@ -74,7 +80,7 @@ class SimNode(Node):
                 f"rule '{rule}' is not the card's '{arm.replacement_rule}', which the controller goes on writing for"
             )
         self.create_service(Reset, "vla_sim/reset", self._on_reset)
-        self.create_timer(0.05, self._publish_task_state)
+        create_timer(self, 0.05, self._publish_task_state)
         self._server.start()
         self.get_logger().info(f"task '{task}' seed {seed}: \"{self._task.instruction}\"")
 

@@ -9,7 +9,7 @@ from replay_samples import MS, chunk, ramp
 
 from vla_contract.action_space import ActionSpace
 from vla_eval.replay.compare import Comparison, Jumps
-from vla_eval.replay.divergence import divergence
+from vla_eval.replay.divergence import divergence, pair
 from vla_eval.replay.errors import ReplayError
 from vla_eval.replay.faults import Faults, FaultyStream, parse_duration, parse_faults
 from vla_eval.replay.gate import exceeded, parse_gates
@@ -35,6 +35,14 @@ def test_steps_are_paired_by_due_time_and_not_by_number():
     assert divergence(later, first)["columns"]["arm.x"]["max"] == 0.5
     assert divergence(first, replace(later, stamp_ns=230 * MS))["offset_ms"] == 30.0
     assert divergence(first, replace(later, stamp_ns=900 * MS))["steps"] == 0
+
+
+def test_committed_steps_are_no_decision_and_are_left_out():
+    recorded, policy = chunk(ramp(6, x=1.0), committed_steps=2), chunk(ramp(6, x=3.0))
+    assert len(pair(recorded, policy)) == 4 == len(pair(policy, recorded))
+    later = chunk(ramp(6, x=3.0), stamp_ms=300, committed_steps=2)  # its rows 2 to 5 are due with rows 5 to 8
+    assert len(pair(recorded, later)) == 1 and pair(recorded, later).due_ns[0] == recorded.step_stamps_ns()[5]
+    assert len(pair(chunk(ramp(6), committed_steps=5), chunk(ramp(6), stamp_ms=300))) == 1
 
 
 def test_opposite_directions_and_grippers():

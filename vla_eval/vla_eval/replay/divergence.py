@@ -69,14 +69,17 @@ class Pairing:
 
 
 def pair(first: ActionChunk, second: ActionChunk) -> Pairing:
-    """Pairs the steps of two chunks by due time. ReplayError where names, space or step period differ."""
+    """Pairs the steps of two chunks by due time, without those that only repeat what was commanded before (committed steps).
+
+    ReplayError where names, space or step period differ.
+    """
     for field in ("names", "action_space", "step_period_ns"):
         a, b = getattr(first, field), getattr(second, field)
         if a != b:
             raise ReplayError(f"{field}: {said(a)} and {said(b)}; only chunks of one contract can be compared")
     period = max(first.step_period_ns, 1)
     shift = round((second.stamp_ns - first.stamp_ns) / period)  # second's row j is due with first's row j + shift
-    begin, end = max(0, shift), min(first.horizon, second.horizon + shift)
+    begin, end = max(first.committed_steps, second.committed_steps + shift, 0), min(first.horizon, second.horizon + shift)
     rows = np.arange(begin, max(begin, end))
     a, b = first.actions[rows], second.actions[rows - shift]
     comparable = True

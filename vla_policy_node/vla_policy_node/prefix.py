@@ -5,7 +5,10 @@ A new observation mostly falls between two steps of the chunk under way: its ste
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import numpy as np
+from scipy.spatial.transform import Rotation, Slerp
 
 from vla_contract.action_space import ActionSpace
 from vla_contract.card import InterfaceCard
@@ -95,50 +98,19 @@ def _joint_steps(
 def _tool_steps(
     space: ActionSpace, planned: np.ndarray, anchor: np.ndarray, knots: np.ndarray, times: np.ndarray
 ) -> np.ndarray:
-    turns = _quaternion(planned[:, 3:])
-    quaternions = np.empty((len(planned) + 1, 4))
-    quaternions[0] = anchor[3:]
+    turns = Rotation.from_rotvec(planned[:, 3:])
     if space is ActionSpace.EE_DELTA:
         positions = anchor[:3] + np.concatenate([np.zeros((1, 3)), np.cumsum(planned[:, :3], axis=0)])
-        for i, turn in enumerate(turns):
-            quaternions[i + 1] = _product(turn, quaternions[i])
+        rotations = list(accumulate(turns, lambda before, turn: turn * before, initial=Rotation.from_quat(anchor[3:])))
     else:
         positions = np.concatenate([anchor[None, :3], planned[:, :3]])
-        quaternions[1:] = turns
+        rotations = [Rotation.from_quat(anchor[3:]), *turns]
     p = _interpolated(positions, knots, times)
-    before = np.clip(np.searchsorted(knots, times, side="right") - 1, 0, len(knots) - 2)
-    share = np.clip((times - knots[before]) / (knots[before + 1] - knots[before]), 0.0, 1.0)
-    over = _rotation_vector(_product(quaternions[before + 1], _inverse(quaternions[before])))
-    turned = _product(_quaternion(share[:, None] * over), quaternions[before])
+    turned = Slerp(knots, Rotation.concatenate(rotations))(np.clip(times, knots[0], knots[-1]))
     if space is ActionSpace.EE_DELTA:
-        return np.hstack([np.diff(p, axis=0), _rotation_vector(_product(turned[1:], _inverse(turned[:-1])))])
-    return np.hstack([p[1:], _rotation_vector(turned[1:])])
+        return np.hstack([np.diff(p, axis=0), (turned[1:] * turned[:-1].inv()).as_rotvec()])
+    return np.hstack([p[1:], turned[1:].as_rotvec()])
 
 
 def _interpolated(path: np.ndarray, knots: np.ndarray, times: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(times, knots, column) for column in path.T], axis=1)
-
-
-def _quaternion(vectors: np.ndarray) -> np.ndarray:
-    """Quaternions (N, 4), x y z w, of rotation vectors (N, 3) [rad]."""
-    half = 0.5 * np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.hstack([0.5 * np.sinc(half / np.pi) * vectors, np.cos(half)])
-
-
-def _rotation_vector(quaternions: np.ndarray) -> np.ndarray:
-    """Rotation vectors (N, 3) [rad], at most half a turn, of unit quaternions (N, 4)."""
-    q = np.where(quaternions[:, 3:] < 0.0, -quaternions, quaternions)
-    sine = np.linalg.norm(q[:, :3], axis=1, keepdims=True)
-    half = np.arctan2(sine, q[:, 3:])
-    return 2.0 * q[:, :3] / np.sinc(half / np.pi)
-
-
-def _inverse(quaternions: np.ndarray) -> np.ndarray:
-    return quaternions * [-1.0, -1.0, -1.0, 1.0]
-
-
-def _product(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Turns by ``second``, then by ``first``, both in the base frame. (..., 4) each."""
-    (a, w), (b, v) = (first[..., :3], first[..., 3:]), (second[..., :3], second[..., 3:])
-    scalar = w * v - np.sum(a * b, axis=-1, keepdims=True)
-    return np.concatenate([w * b + v * a + np.cross(a, b), scalar], axis=-1)

@@ -8,10 +8,15 @@ fi
 _vla_root="$(cd "$(dirname "${BASH_SOURCE[0]:-$0}")/.." && pwd)"
 if [ ! -f "$_vla_root/.venv/vla_env.sh" ] || [ ! -f "$_vla_root/install/local_setup.bash" ]; then
   echo "env.sh: not set up yet; run: make -C $_vla_root setup" >&2
-  unset _vla_root
+  unset _vla_root _vla_there
   return 1
 fi
-if [ "${VLA_ROOT:-}" != "$_vla_root" ]; then
+# A login shell inherits VLA_ROOT and sets PATH anew: both have to be there.
+case "${VLA_ROOT:-}:$PATH:" in
+  "$_vla_root:$_vla_root/.venv/bin:"* | "$_vla_root:"*":$_vla_root/.venv/bin:"*) _vla_there=1;;
+  *) _vla_there=0;;
+esac
+if [ "$_vla_there" = 0 ]; then
   export VLA_ROOT="$_vla_root"
   export VIRTUAL_ENV="$VLA_ROOT/.venv"
   export PATH="$VIRTUAL_ENV/bin:$PATH"
@@ -32,4 +37,4 @@ if [ "${VLA_ROOT:-}" != "$_vla_root" ]; then
   [ "$_vla_nounset" = 1 ] && set -u
   unset _vla_nounset
 fi
-unset _vla_root
+unset _vla_root _vla_there

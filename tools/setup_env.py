@@ -22,6 +22,7 @@ from system import SetupError, say
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STATE = VENV / "setup-state.json"
+REQUIREMENTS = ("requirements.txt", "requirements-embedded.txt")
 BUILD_INPUTS = ("package.xml", "setup.py", "setup.cfg", "CMakeLists.txt", "resource", "msg", "srv", "action")
 DATA_FOLDERS = ("launch", "cards", "config", "robots", "checkpoints")
 
@@ -67,10 +68,15 @@ def package_fingerprint(package: Path) -> str:
     return digest(*(package / name for name in BUILD_INPUTS), data, (package / package.name).is_dir())
 
 
+def environment_fingerprint(version: str) -> str:
+    """Changes when the environment must be installed again. version: of Python."""
+    return digest(*(ROOT / name for name in (*REQUIREMENTS, "constraints.txt")), version, str(ROOT))
+
+
 def make_environment(state: dict[str, str]) -> None:
-    """Creates `.venv` and installs what requirements.txt names, in the versions of constraints.txt."""
+    """Creates `.venv` and installs what REQUIREMENTS name, in the versions of constraints.txt."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    want = digest(ROOT / "requirements.txt", ROOT / "constraints.txt", version, str(ROOT))
+    want = environment_fingerprint(version)
     if state.get("environment") == want:
         return
     python = VENV / "bin" / "python"
@@ -82,7 +88,7 @@ def make_environment(state: dict[str, str]) -> None:
     state.clear()
     say("environment: installing Python packages (about 2 GB on disk; several more where torch comes as its CUDA build)")
     pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off", "--no-input",
-           "-r", str(ROOT / "requirements.txt"), "-c", str(ROOT / "constraints.txt")]
+           *(word for name in REQUIREMENTS for word in ("-r", str(ROOT / name))), "-c", str(ROOT / "constraints.txt")]
     system.run_logged(pip, ROOT / "log" / "setup-pip.log", show=system.pip_progress())
     say("environment: replacing build-farm paths in the wheels' CMake files")
     system.run_logged([str(python), str(ROOT / "tools" / "mend_wheels.py")], ROOT / "log" / "setup-wheels.log")

@@ -10,13 +10,19 @@ from vla_bringup import cli, cli_card
 
 
 @pytest.mark.parametrize(("words", "expected"), [
-    (["frob"], "no verb 'frob'; there are: up, card"),
+    (["frob"], "no verb 'frob'; there are: up, run, stop,"),
     (["up", "nothing"], "no launch 'nothing': give a file, or one of: "),
     (["up", "sim", "sed:=1"], "unknown launch argument 'sed'; allowed are: card, checkpoint"),
     (["up", "sim", "seed=1"], "argument 'seed=1' is not of the form name:=value"),
     (["up", "sim", "card:=nothing"], "no card 'nothing': give a file, or one of: fr3, panda_tabletop,"),
     (["up", "sim", "task:=nothing", "policy:=false"], "no task 'nothing' in card 'panda_tabletop'; it has: pick,"),
+    (["up", "sim", "namespace:=my-robot"], "namespace 'my-robot': invalid namespace: namespace must not contain characters"),
+    (["up", "sim", "strategy:=nothing"], "strategy is 'nothing', allowed are: 'receding_horizon', 'temporal_ensemble',"),
+    (["up", "sim", "strategy:=committed_prefix"], "strategy:=committed_prefix needs committed_steps:=1 or more"),
+    (["up", "sim", "committed_steps:=few"], "committed_steps is 'few', which is no int"),
+    (["up", "real", "card:=ur5e", "policy:=false", "rule:=nothing"], "rule is 'nothing', allowed are: '', 'legacy', 'splice'"),
     (["up", "sim", "checkpoint:=/no/such.safetensors"], "checkpoint file /no/such.safetensors does not exist"),
+    (["train", "--data", "/no/demos", "--steps", "1", "--out", "x.safetensors"], "/no/demos/dataset.json: no such file"),
     (["card", "check", "/no/card.yaml"], "card file /no/card.yaml does not exist"),
     (["card", "check", "panda_tabletop", "--seconds", "3"], "--seconds needs --graph or --bag"),
 ])

@@ -8,6 +8,7 @@ from launching import write_launch_file
 
 from vla_bringup.launch_runner import LaunchError, arguments_of, plan_launch
 from vla_bringup.launch_runner.substitutions import Substituter, SubstitutionError
+from vla_controller.strategy import STRATEGIES
 
 LAUNCH = Path(__file__).parents[1] / "launch"
 SIM, REAL = LAUNCH / "sim.launch.xml", LAUNCH / "real.launch.xml"
@@ -159,4 +160,14 @@ def test_the_launch_file_for_arms_evaluates_against_the_installed_packages():
     mocked = plan_launch(REAL, {**values, "mock": "true"}).processes
     assert [p.name for p in mocked] == ["mock", "controller"]
     assert {"dry_run:=false", "speed_scale:=1.0", 'model:="/arm.urdf"'} <= set(mocked[1].command)
-    assert 'model:="/arm.urdf"' in mocked[0].command
+    assert 'model:="/arm.urdf"' in mocked[0].command and 'rule:=""' in mocked[0].command
+    wrong = plan_launch(REAL, {**values, "mock": "true", "rule": "splice"}).processes
+    assert 'rule:="splice"' in wrong[0].command and not any("rule" in word for word in wrong[1].command)
+
+
+def test_the_strategy_reaches_the_controller_and_its_choices_are_the_controllers():
+    for path, card in ((SIM, {}), (REAL, {"card": "/cell.yaml"})):
+        argument = next(a for a in arguments_of(path) if a.name == "strategy")
+        assert set(argument.choices) == set(STRATEGIES) and argument.default == "receding_horizon"
+        processes = plan_launch(path, {**card, "policy": "false", "strategy": "committed_prefix"}).processes
+        assert 'strategy:="committed_prefix"' in processes[-1].command

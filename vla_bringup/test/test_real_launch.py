@@ -198,7 +198,7 @@ def test_the_mock_serves_what_a_policy_needs(graph):
         graph.node.create_subscription(CameraInfo, topic, lambda m, n=camera.name: infos.update({n: m}), SENSOR)
     graph.node.create_subscription(String, "robot_description", descriptions.append, LATCHED)
     graph.node.create_subscription(JointState, "joint_states", lambda m: joints.append(m.name), SENSOR)
-    runner = start_runner(find_launch_file("real"), "card:=ur5e", "model:=ur5e", "policy:=false", "mock:=true")
+    runner = start_runner(find_launch_file("real"), "card:=ur5e", "policy:=false", "mock:=true", "rule:=splice")
     graph.runners = [runner]
     try:
         graph.until(
@@ -223,7 +223,8 @@ def test_the_mock_serves_what_a_policy_needs(graph):
     [
         ([], "launch argument 'card' must be given"),
         (["card:=fr3"], "no checkpoint: give checkpoint:=..."),
-        (["card:=fr3", "policy:=false", "mock:=true"], "mock:=true needs model:=..."),
+        (["card:=panda_tabletop", "policy:=false", "mock:=true"], "mock:=true needs model:=..."),
+        (["card:=fr3", "policy:=false", "namespace:=a/"], "namespace 'a/': invalid namespace: namespace must not end"),
         (["card:=fr3", "policy:=false", "model:=panda"], "no model 'panda': give a file, or one of: fr3, ur5e, wx250s"),
         (["card:=fr4", "policy:=false"], "no card 'fr4'"),
     ],

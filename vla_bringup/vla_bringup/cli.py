@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import signal
 import sys
 from collections.abc import Sequence
+from types import ModuleType
+
+from vla_bringup import standard_output
 
 VERBS = {
     "up": ("vla_bringup.cli_up", "start a launch file: vla up sim task:=pick"),
+    "run": ("vla_bringup.cli_run", "run the policy on an instruction, until it ends or Ctrl-C"),
+    "stop": ("vla_bringup.cli_service", "brake the arm and latch, until resume"),
+    "resume": ("vla_bringup.cli_service", "release a stop"),
+    "home": ("vla_bringup.cli_service", "move the arm to the card's home position"),
+    "reset": ("vla_bringup.cli_reset", "lay out a task in the simulated cell"),
     "card": ("vla_bringup.cli_card", "check an interface card against graph, bag or checkpoint; draft one"),
     "checkpoint": ("vla_policy_node.cli_checkpoint", "show what a checkpoint was trained for, and how"),
     "demos": ("vla_eval.cli_demos", "write demonstrations of the scripted expert"),
@@ -30,29 +39,34 @@ VERBS = {
 }
 USER_ERROR = 2
 """Exit code of a mistake in what the user gave."""
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Of a write, which does not know the name of its file."""
 
 
 def usage() -> str:
     """The verbs and what they do."""
-    verbs = "\n".join(f"  {verb:8} {help_text}" for verb, (_, help_text) in VERBS.items())
+    verbs = "\n".join(f"  {verb:10} {help_text}" for verb, (_, help_text) in VERBS.items())
     return f"usage: vla VERB [OPTIONS]\n\n{verbs}\n\n`vla VERB --help` tells the options of one verb."
 
 
 def is_user_error(error: BaseException) -> bool:
-    """Errors of our own classes, and files that cannot be opened, are told in a line; all others are faults of ours."""
+    """Errors of our own classes, files that cannot be opened, and disks that take no more are told in a line; all others are
+    faults of ours."""
     return type(error).__module__.partition(".")[0].startswith("vla_") or (
-        isinstance(error, OSError) and error.filename is not None)
+        isinstance(error, OSError) and (error.filename is not None or error.errno in _DISK))
 
 
 def describe(error: BaseException) -> str:
     """An error in words for the user."""
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in _DISK):
+        return f"{error.filename or 'what was to be written'}: {error.strerror}"
     return str(error)
 
 
 def resolve_names(args: argparse.Namespace) -> None:
     """Replaces the names of shipped cards and checkpoints by their paths."""
+    if getattr(args, "card", None) is None and not hasattr(args, "checkpoint"):
+        return
     from vla_bringup.names import find_card, find_checkpoint
 
     if getattr(args, "card", None) is not None:
@@ -63,8 +77,29 @@ def resolve_names(args: argparse.Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a verb. Returns its exit code: 0 for success, 2 for a mistake of the user, 130 after Ctrl-C."""
+    """Runs a verb. Returns its exit code: 0 for success, 2 for a mistake of the user, 130 after Ctrl-C, 141 where nobody
+    reads the output any more."""
     words = list(sys.argv[1:] if argv is None else argv)
+    name = f"vla {words[0]}" if words and words[0] in VERBS else "vla"
+    try:
+        code = _run(words)
+        sys.stdout.flush()  # here, where a full disk can still be told
+        return code
+    except KeyboardInterrupt:
+        print(f"\n{name}: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and standard_output.reader_is_gone():
+            standard_output.silence()
+            return 128 + signal.SIGPIPE
+        if os.environ.get("VLA_TRACEBACK") or not is_user_error(error):
+            raise
+        print(f"{name}: error: {describe(error)}", file=sys.stderr)
+        standard_output.flush_or_silence()
+        return USER_ERROR
+
+
+def _run(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(usage())
         return 0 if words else USER_ERROR
@@ -72,21 +107,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     if verb not in VERBS:
         print(f"vla: error: no verb '{verb}'; there are: {', '.join(VERBS)}", file=sys.stderr)
         return USER_ERROR
-    try:
-        module = importlib.import_module(VERBS[verb][0])
-        parser = argparse.ArgumentParser(prog=f"vla {verb}", description=VERBS[verb][1].capitalize() + ".")
-        module.add_arguments(parser)
-        args = parser.parse_args(rest)
-        resolve_names(args)
-        return module.run(args)
-    except KeyboardInterrupt:
-        print(f"\nvla {verb}: interrupted", file=sys.stderr)
-        return 128 + signal.SIGINT
-    except Exception as error:
-        if os.environ.get("VLA_TRACEBACK") or not is_user_error(error):
-            raise
-        print(f"vla {verb}: error: {describe(error)}", file=sys.stderr)
-        return USER_ERROR
+    module = importlib.import_module(VERBS[verb][0])
+    args = parser_of(verb, module).parse_args(rest)
+    resolve_names(args)
+    return module.run(args)
+
+
+def parser_of(verb: str, module: ModuleType) -> argparse.ArgumentParser:
+    """The parser of a verb's options. `args.verb` says which one it was, where several share a module."""
+    parser = argparse.ArgumentParser(prog=f"vla {verb}", description=VERBS[verb][1].capitalize() + ".")
+    parser.set_defaults(verb=verb)
+    module.add_arguments(parser)
+    return parser
 
 
 if __name__ == "__main__":

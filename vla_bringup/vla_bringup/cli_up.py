@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from vla_bringup.launch_runner import Argument, LaunchError, Supervisor, arguments_of, parse_assignments, plan_launch
 from vla_bringup.launch_runner.substitutions import truth
-from vla_bringup.names import find_card, find_checkpoint, find_launch_file, find_model
+from vla_bringup.names import find_card, find_checkpoint, find_launch_file, find_model, model_of_card
 from vla_contract.card import load_card
 
 _FIND = {"card": find_card, "checkpoint": find_checkpoint, "model": find_model}
@@ -36,36 +37,54 @@ def show(arguments: Sequence[Argument]) -> str:
 
 
 def check_inputs(values: Mapping[str, str]) -> None:
-    """Tells a mistake in card, task, checkpoint or model before anything is started. Raises one of the suite's errors."""
+    """Tells a mistake in card, task, checkpoint, model or namespace before anything is started. Raises one of the suite's
+    errors."""
+    if values.get("namespace"):
+        from vla_contract.ros.names import namespace_problem
+
+        problem = namespace_problem(values["namespace"])
+        if problem:
+            raise LaunchError(f"namespace '{values['namespace']}': {problem}")
     if values.get("card"):
         card = load_card(find_card(values["card"]))
         tasks = [task.name for task in card.tasks]
         if values.get("task") and values["task"] not in tasks:
             raise LaunchError(f"no task '{values['task']}' in card '{card.name}'; it has: {', '.join(tasks)}")
-    if "checkpoint" in values and truth(values.get("policy", "true")):
+    with_policy = truth(values.get("policy", "true"))
+    if with_policy and (values.get("strategy"), values.get("committed_steps")) == ("committed_prefix", "0"):
+        raise LaunchError("strategy:=committed_prefix needs committed_steps:=1 or more: without them it refuses every chunk")
+    if "checkpoint" in values and with_policy:
         if not values["checkpoint"]:
             raise LaunchError("no checkpoint: give checkpoint:=... (a policy trained for the card), or policy:=false")
         find_checkpoint(values["checkpoint"])
     if values.get("model"):
         find_model(values["model"])
     elif truth(values.get("mock", "false")):
-        raise LaunchError("mock:=true needs model:=..., a URDF of the arm: without a robot nothing else describes it")
+        raise LaunchError("mock:=true needs model:=..., a URDF of the arm: without a robot nothing else describes it, and only a "
+                          "shipped card of a real arm has a shipped one")
+
+
+def values_of(words: Sequence[str], path: Path) -> dict[str, str]:
+    """Launch arguments from `name:=value` words, with paths for the names of what ships; the mock of a shipped card gets its
+    model. Raises LaunchError or NotShippedError."""
+    values = parse_assignments(words, arguments_of(path))
+    for name, find in _FIND.items():
+        if values.get(name):
+            values[name] = str(find(values[name]))
+    if values.get("card") and values.get("mock", "").lower() in ("true", "1") and not values.get("model"):
+        values["model"] = str(model_of_card(values["card"]) or "")
+    if values.get("shadow", NO_SHADOW) != NO_SHADOW:
+        values["shadow"] = str(find_checkpoint(values["shadow"]))
+    return values
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the launch file until it ends. Returns the exit code of `Supervisor.run`."""
     path = find_launch_file(args.launch_file)
-    declared = arguments_of(path)
     if args.show_args:
-        print(f"Arguments of {path.name} (name:=value):\n{show(declared)}")
+        print(f"Arguments of {path.name} (name:=value):\n{show(arguments_of(path))}")
         return 0
-    values = parse_assignments(args.assignments, declared)
-    for name, find in _FIND.items():
-        if values.get(name):
-            values[name] = str(find(values[name]))
-    if values.get("shadow", NO_SHADOW) != NO_SHADOW:
-        values["shadow"] = str(find_checkpoint(values["shadow"]))
-    plan = plan_launch(path, values)
+    plan = plan_launch(path, values_of(args.assignments, path))
     check_inputs(plan.variables)
     for message in plan.messages:
         print(f"[launch] {message}", flush=True)

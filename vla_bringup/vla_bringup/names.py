@@ -47,6 +47,13 @@ def find_model(name_or_path: str | Path) -> Path:
     return _find("model", name_or_path, folder, ".xml" if str(name_or_path).endswith(".xml") else ".urdf")
 
 
+def model_of_card(card: str | Path) -> Path | None:
+    """The description that ships beside a shipped card; None for another card, or one without. Raises NotShippedError."""
+    shipped, model = (share("vla_bringup") / folder / Path(card).stem for folder in ("cards", "robots"))
+    shipped, model = shipped.with_suffix(".yaml"), model.with_suffix(".urdf")
+    return model if shipped.exists() and model.exists() and shipped.samefile(card) else None
+
+
 def find_launch_file(name_or_path: str | Path) -> Path:
     """A launch file by path, or by the name of one that ships with the suite ("sim"). Raises NotShippedError."""
     if str(name_or_path).endswith(".xml"):

@@ -16,7 +16,7 @@ PARTS = (*SUITE, "controller", *CONTROLLER, "evidence", *EVIDENCE)
 
 
 class BenchError(ValueError):
-    """A file of results that cannot be gone on with. The message names it and says what is wrong."""
+    """A file of results that cannot be gone on with, or a number that cannot be measured with. The message names it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
     from vla_eval import bench, controller_bench, evidence_bench
     from vla_eval.machine import describe_machine
 
+    if args.trials < 1:
+        raise BenchError(f"--trials is {args.trials}, allowed is 1 or more")
     console = Console()
     factor = 5 if args.long else 1
     args.out.mkdir(parents=True, exist_ok=True)

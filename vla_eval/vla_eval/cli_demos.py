@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import shlex
 import sys
 from pathlib import Path
 
 from vla_sim.tasks import TASK_NAMES
+
+
+class DemosError(ValueError):
+    """A number that `vla demos` cannot work with. The message names the option and what is allowed."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +33,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Returns 0. Raises DemosError, and the errors of what cannot be read."""
+    # Below 0 the pushes would turn round; a share is one of the whole.
+    for name, least, most in (
+        ("episodes", 1, None), ("jobs", 1, None), ("seed", 0, None), ("disturbance", 0.0, None), ("expert_share", 0.0, 1.0),
+    ):  # fmt: skip
+        value = getattr(args, name)
+        if not least <= value <= (math.inf if most is None else most):
+            allowed = f"{least:g} or more" if most is None else f"{least:g} to {most:g}"
+            raise DemosError(f"--{name.replace('_', '-')} is {value}, allowed is {allowed}")
     from vla_eval.demos import DemosRequest, record_all
 
     request = DemosRequest(

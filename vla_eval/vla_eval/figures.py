@@ -72,21 +72,26 @@ def _bench_command(keys: tuple[str, ...]) -> str:
     return f"vla bench --only {part}" if part else "vla bench"
 
 
-def section(out: Path) -> str:
+def section(out: Path, docs: Path | None = None) -> str:
     """Markdown of the figures section from the results in `out`.
+
+    Args:
+        out: Folder of results.
+        docs: Folder in which `vla bench --only fuzz --long`, which takes hours, keeps its figures; None: they are left out
+            where `out` has none.
 
     Raises:
         FiguresError: A result is missing, damaged or of another form.
     """
     try:
-        return _section(out)
+        return _section(out, docs)
     except (TypeError, ValueError, AttributeError) as error:
         if isinstance(error, FiguresError):
             raise
         raise FiguresError(f"{out}: a figure is of another kind than expected ({error}); measure it anew") from None
 
 
-def _section(out: Path) -> str:
+def _section(out: Path, docs: Path | None) -> str:
     bench = _read(out / "bench/results.json", "make bench", _bench_command)
     demo = _read(out / "demo/summary.json", "make demo")
     machine, results = bench.part("machine"), bench.part("results")
@@ -128,23 +133,31 @@ def _section(out: Path) -> str:
         f"{sim['steps_per_s']:.0f} steps of 2 ms and {sim['frames_per_s']:.0f} pictures a second.",
     ]
     if "controller" in results:
-        lines += ["", *_controller(results.part("controller"))]
+        lines += ["", *_controller(results.part("controller"), docs)]
     evidence = _evidence(results)
     if evidence:
         lines += ["", *evidence]
     return "\n".join(lines)
 
 
-def _controller(results: Figures) -> list[str]:
+def _long_fuzz(results: Figures, docs: Path | None) -> tuple[str, Figures] | None:
+    """The long fuzz and how to call it: what `docs` keeps, with its date, or what was just measured; None: never."""
+    kept = None if docs is None else docs / "fuzz_long.json"
+    if kept is not None and kept.exists():
+        content = _read(kept, "vla bench --only fuzz --long")
+        return f"long fuzz of {content['date']}", content.part("figures")
+    return ("long fuzz", results.part("fuzz_long")) if "fuzz_long" in results else None
+
+
+def _controller(results: Figures, docs: Path | None) -> list[str]:
     """What was measured of the three promises; parts that were not measured are left out."""
     rows: list[tuple[str, str]] = []
-    for key, words in (("fuzz_long", "long fuzz"), ("fuzz", "fuzz")):
-        if key in results:
-            f = results.part(key)
-            rows.append((
-                f"{words}: {f['chunks']:,} random chunks with faults, {f['acceptable_share']:.0%} of them acceptable",
-                f"{f['violations']} violations, {f['exceptions']} exceptions, {f['unreported']} unreported",
-            ))  # fmt: skip
+    fuzzes = [_long_fuzz(results, docs), ("fuzz", results.part("fuzz")) if "fuzz" in results else None]
+    for words, f in filter(None, fuzzes):
+        rows.append((
+            f"{words}: {f['chunks']:,} random chunks with faults, {f['acceptable_share']:.0%} of them acceptable",
+            f"{f['violations']} violations, {f['exceptions']} exceptions, {f['unreported']} unreported",
+        ))  # fmt: skip
     if "cost" in results:
         f = results.part("cost")
         rows.append(("planning 16 steps, everything on, median / 99 %", f"{f['h16_p50_ms']:.1f} / {f['h16_p99_ms']:.1f} ms"))
@@ -155,7 +168,12 @@ def _controller(results: Figures) -> list[str]:
             f"largest step over {f['changes']} chunk changes, delay 0 to 300 ms",
             f"{f['position_rad']:.0e} rad, {f['velocity_rad_s']:.0e} rad/s",
         ))  # fmt: skip
-        rows.append(("RMS jerk, of that of cubics replaced on arrival", f"{f['jerk_ratio_to_baseline']:.3f}"))
+        # The kinder baseline first: the other leaps to points only just ahead, which is easily beaten.
+        if "jerk_ratio_to_kind_baseline" in f:
+            words = "RMS jerk, of that of cubics replaced on arrival, without points due within 50 ms"
+            rows.append((words, f"{f['jerk_ratio_to_kind_baseline']:.3f}"))
+        words = "RMS jerk, of that of cubics replaced on arrival, with every point not yet due"
+        rows.append((words, f"{f['jerk_ratio_to_baseline']:.3f}"))
         off = f"{f['tool_error_mm_p95']:.1f} mm, {f['tool_rotation_deg_p95']:.1f} deg, {f['tool_lag_ms_p95']:.0f} ms"
         rows.append(("executed tool off the request, 95 %", off))
     if "clean_changed_share" in results:
@@ -209,4 +227,4 @@ def write_section(readme: Path, out: Path) -> None:
         raise FiguresError(f"{readme}: the marks {BEGIN} and {END} are needed, in this order")
     head, rest = text.split(BEGIN, 1)
     tail = rest.split(END, 1)[1]
-    readme.write_text(f"{head}{BEGIN}\n{section(out)}\n{END}{tail}")
+    readme.write_text(f"{head}{BEGIN}\n{section(out, readme.parent / 'docs')}\n{END}{tail}")

@@ -14,7 +14,9 @@ from vla_policy_node.errors import CheckpointError, DatasetError, LanguageModelE
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `vla train`."""
-    parser.add_argument("--card", required=True, type=Path, help="interface card (YAML)")
+    parser.add_argument(
+        "--card", type=Path, default="panda_tabletop", help="card name or file (default: %(default)s)"
+    )
     parser.add_argument(
         "--data", required=True, action="append", metavar="FOLDER[:WEIGHT]",
         help="demonstrations; may be repeated. WEIGHT: how often its frames are drawn (default 1)",
@@ -23,7 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--work", type=Path, help="folder of log, loss curve and resumable state (default out/train/NAME)"
     )
-    parser.add_argument("--head", choices=("regression", "flow_matching"), default="regression", help="action head")
+    # Which heads there are is asked of the registry when the verb runs: reading it takes PyTorch, and that takes seconds.
+    parser.add_argument("--head", default="regression", metavar="NAME", help="action head (default: %(default)s)")
+    parser.add_argument(
+        "--head-option", action="append", default=[], metavar="KEY=VALUE",
+        help="an option of the head, such as hidden=512; may be repeated. A wrong one lists those there are",
+    )  # fmt: skip
     parser.add_argument("--minutes", type=float, help="budget of time [min]")
     parser.add_argument("--steps", type=int, help="budget of optimiser steps")
     parser.add_argument("--batch", type=int, default=32, help="observations in a step")
@@ -51,15 +58,21 @@ def run(args: argparse.Namespace) -> int:
             return _complain(f"--{name} is {value}, allowed is above 0")
     try:
         card = load_card(args.card)
-        from vla_policy_node.augment import Augmentation
-        from vla_policy_node.data import Source, load_frames
-        from vla_policy_node.train import TrainConfig, train
+    except CardError as error:
+        return _complain(str(error))
+    from vla_policy_node.augment import Augmentation
+    from vla_policy_node.data import Source, load_frames
+    from vla_policy_node.model.heads import HeadError, parse_options
+    from vla_policy_node.train import TrainConfig, train
 
+    try:
+        options = parse_options(args.head, args.head_option)
         sources = [Source.parse(text) for text in args.data]
         frames = load_frames(sources, card, only_successes=not args.all_episodes)
         config = TrainConfig(
             head=args.head, minutes=args.minutes, steps=args.steps, batch=args.batch, learning_rate=args.learning_rate,
             augmentation=Augmentation(tuple(args.shift), args.light, args.state_noise), processes=args.processes, seed=args.seed,
+            model={"head_options": options} if options else {},
         )  # fmt: skip
         work = args.work or Path("out/train") / args.out.stem
         print(
@@ -69,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
             frames, card, config, work, args.out,
             command=shlex.join(["vla", "train", *_shown_arguments()]), sources=args.data, resume=args.resume, init=args.init,
         )  # fmt: skip
-    except (CardError, DemonstrationError, DatasetError, CheckpointError, LanguageModelError) as error:
+    except (DemonstrationError, DatasetError, CheckpointError, LanguageModelError, HeadError) as error:
         return _complain(str(error))
     print(f"wrote {args.out} after {summary['steps']} steps, {summary['minutes']} min; log and curve in {work}")
     return 130 if summary["interrupted"] else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
@@ -9,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
+from vla_bringup import standard_output
 from vla_bringup.launch_runner.plan import ProcessSpec
 from vla_bringup.launch_runner.process import ManagedProcess
 
@@ -199,3 +201,9 @@ class Supervisor:
             sys.stdout = open(os.devnull, "w")
             self._code = self._code or 1
             self._begin_stop()
+        except OSError as error:
+            # A full disk, as a rule: no reason to drop a robot, which a bag or another terminal may be watching.
+            self._mute = True
+            standard_output.silence()
+            with contextlib.suppress(OSError):
+                print(f"[launch] output cannot be written: {error.strerror}; going on without it", file=sys.stderr, flush=True)

@@ -1,0 +1,137 @@
+"""Every `vla ...` line of README.md and docs/ goes through the real parsers: no page names a command that is refused."""
+
+import argparse
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from vla_bringup import cli, cli_up
+from vla_bringup.launch_runner import plan_launch
+from vla_bringup.names import find_launch_file, model_of_card, share
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+pytestmark = pytest.mark.skipif(not PAGES[0].exists(), reason="needs a checkout of the whole repository")
+ROBOTS = ("fr3", "ur5e", "wx250s")
+# What stands for something of the reader's own, and something of ours that is like it. Numbers where an option takes one.
+PLACEHOLDERS = {"FILE": "file", "DIR": "folder", "BAG": "bag", "CARD": "panda_tabletop", "TASK": "pick", "NAME": "regression",
+                "KEY=VALUE": "hidden=64", "N": "7", "S": "7", "C": "panda_tabletop", "B": "bag", "NS": "left"}  # fmt: skip
+
+
+def lines_of(page: Path) -> list[tuple[int, str]]:
+    """Commands that stand in a block, each with its line; those that go on in the next line in one piece."""
+    found: list[tuple[int, str]] = []
+    fenced = False
+    for number, line in enumerate(page.read_text().splitlines(), 1):
+        if line.startswith("```"):
+            fenced = not fenced
+        elif (fenced or line.startswith("    ")) and re.match(r"vla [a-z]", line.strip()):
+            found.append((number, line.strip()))
+    return found
+
+
+def inline_of(page: Path) -> list[tuple[int, str]]:
+    """Commands between backticks, outside of blocks; in a `$(vla ...)` both."""
+    blocks = re.sub(r"^```.*?^```", lambda m: "\n" * m[0].count("\n"), page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    return [(blocks[: m.start()].count("\n") + 1, m[1]) for m in re.finditer(r"`(vla [^`]+)`", blocks)]
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a command: without comments, what may be left out, and remarks behind more than two blanks."""
+    text = re.sub(r'"\$\(vla [^)]*\)"', "words", re.sub(r"\s+#.*|\s+&$", "", text))
+    if not re.search(r"\s{3,}(--|[a-z_]+:=)", text):
+        text = re.sub(r"\s{3,}\S.*", "", text)
+    text = re.sub(r"\s{6,}then.*", "", text)
+    return [PLACEHOLDERS.get(word, word) for word in shlex.split(re.sub(r"[\[\]]", "", text).replace("\n", " "))]
+
+
+def parser(verb: str) -> argparse.ArgumentParser:
+    return cli.parser_of(verb, importlib.import_module(cli.VERBS[verb][0]))
+
+
+def stand_ins(words: list[str], folder: Path) -> list[str]:
+    """Launch arguments with files that exist in the place of the reader's; `...` stands for those of an arm."""
+    shown = []
+    for word in words:
+        name, separator, value = word.partition(":=")
+        if word == "...":
+            shown += ["card:=ur5e", *(["policy:=false"] if not any(w.startswith("checkpoint:=") for w in words) else [])]
+            continue
+        suffix = Path(value).suffix
+        if separator and (suffix in (".yaml", ".urdf", ".safetensors") or value in ("FILE", "...")):
+            path = folder / (Path(value).name if suffix else f"{name}.safetensors")
+            source = {".yaml": "cards/ur5e.yaml", ".urdf": "robots/ur5e.urdf"}.get(path.suffix)
+            path.write_text((share("vla_bringup") / source).read_text() if source else "")
+            value = str(path)
+        shown.append(f"{name}{separator}{value}")
+    return shown
+
+
+def check_up(words: list[str], folder: Path) -> None:
+    """As `vla up` does, short of starting anything."""
+    args = parser("up").parse_args(stand_ins(words, folder))
+    path = find_launch_file(args.launch_file)
+    if args.show_args:
+        return
+    plan = plan_launch(path, cli_up.values_of(args.assignments, path))
+    cli_up.check_inputs(plan.variables)
+    assert plan.processes
+
+
+def cases(find) -> list:
+    return [pytest.param(text, id=f"{page.name}:{number}") for page in PAGES if page.exists() for number, text in find(page)]
+
+
+@pytest.mark.parametrize("text", cases(lines_of))
+def test_commands_in_blocks_are_taken(text, tmp_path, capsys):
+    _, verb, *words = words_of(text)
+    assert verb in cli.VERBS, text
+    if verb == "up":
+        check_up(words, tmp_path)
+        return
+    try:
+        parser(verb).parse_args([word for word in words if word != "..."])
+    except SystemExit:
+        pytest.fail(f"{text}\n{capsys.readouterr().err}")
+
+
+@pytest.mark.parametrize("text", cases(inline_of))
+def test_verbs_and_options_between_backticks_exist(text, tmp_path, capsys):
+    """Many name a verb or an option alone; a whole `vla up` is checked as in a block."""
+    _, verb, *words = words_of(text)
+    for name in verb.split("|"):
+        assert name in cli.VERBS or name == "VERB", text
+    if verb == "up" and words and not text.endswith("..."):
+        check_up(words, tmp_path)
+        return
+    known = known_options(parser(verb)) if verb in cli.VERBS else set()
+    for word in words:
+        if word.startswith("--"):
+            assert word.partition("=")[0] in known | {"--help"}, text
+
+
+def known_options(options: argparse.ArgumentParser) -> set[str]:
+    found: set[str] = set()
+    for action in options._actions:
+        found |= set(action.option_strings)
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                found |= known_options(below)
+    return found
+
+
+def test_the_pages_have_commands():
+    assert len(cases(lines_of)) > 30 and len(cases(inline_of)) > 30
+
+
+@pytest.mark.parametrize("robot", ROBOTS)
+def test_the_mock_of_a_shipped_card_needs_no_more_than_the_card(robot, tmp_path):
+    check_up(["real", f"card:={robot}", "policy:=false", "mock:=true"], tmp_path)
+    card = share("vla_bringup") / "cards" / f"{robot}.yaml"
+    assert model_of_card(card).name == f"{robot}.urdf" and model_of_card(card.resolve()) is not None
+    own = tmp_path / card.name
+    own.write_text(card.read_text())
+    assert model_of_card(own) is None, "a copy may be another arm's"

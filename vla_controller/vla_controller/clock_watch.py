@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from vla_contract.clocks import clock_lead_ns
+
 _JUMP_NS = 10_000_000
-_READING_NS = 2_000_000
-_READINGS = 3
 _BACK, _AHEAD = "the clock was set back", "the clock was set ahead"
 
 
@@ -75,10 +75,4 @@ class ClockWatch:
             return None
         if self._clock is None:
             return now_ns - self._steady()
-        for _ in range(_READINGS):
-            before = self._steady()
-            clock = self._clock()
-            after = self._steady()
-            if after - before < _READING_NS:
-                return clock - (before + after) // 2
-        return None
+        return clock_lead_ns(self._clock, self._steady)

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from vla_contract.clocks import clock_lead_ns
+
 SLIP_NS = 100_000_000
 """A machine that falls behind by this much skips time instead of running after it [ns]."""
 SET_NS = 20_000_000
 """A clock that has parted from the steady one by this much was set [ns]. Cameras and robots stamp with it from then on."""
-_READING_NS = 2_000_000
-_READINGS = 5
 
 
 @dataclass(frozen=True)
@@ -57,15 +57,7 @@ class Pacer:
 
     def _lead(self) -> int | None:
         """The clock minus the steady one [ns]; None where the two could not be read together."""
-        if self._clock is None:
-            return 0
-        for _ in range(_READINGS):
-            before = self._steady()
-            clock = self._clock()
-            after = self._steady()
-            if after - before < _READING_NS:
-                return clock - (before + after) // 2
-        return None
+        return 0 if self._clock is None else clock_lead_ns(self._clock, self._steady)
 
     def _set(self) -> int:
         lead_ns = self._lead()

@@ -157,3 +157,20 @@ def test_a_joint_state_that_comes_before_the_next_tick_is_not_held_against_the_o
         rig.controller.on_joint_state(rig.now, rig.names, q, np.zeros(7), rig.now)
         rig.now += 4 * MS
     assert not rig.controller.snapshot(rig.now).tracking_error > 0.01
+
+
+def test_a_first_joint_state_that_is_wrong_anchors_nothing(rig):
+    """Nothing was measured since the clock was set that it could be held against."""
+    rig.run(2_500)
+    rig.now += 10 * MS
+    ahead(rig, 5_000)
+    rig.take(rig.controller.tick(rig.now))
+    wrong = rig.q + np.array([0.3, 0, 0, 0, 0, 0, 0])
+    rig.now += 10 * MS
+    rig.controller.on_joint_state(rig.now, rig.names, wrong, np.zeros(7), rig.now)
+    sent = len(rig.arm_messages)
+    rig.send(straight(), 1)
+    assert len(rig.arm_messages) == sent
+    rig.run(200)
+    rig.send(straight(), 2)
+    np.testing.assert_allclose(rig.arm_messages[-1].positions[0], rig.q, atol=1e-9)

@@ -18,7 +18,8 @@ class JointStates:
     """The newest measured state of all joints, in the card's order.
 
     joints: their names (J). stamp_ns: None before the first. positions, velocities (J,) [rad, rad/s]. at_rest: no joint
-    moves noticeably by its velocity, nor has by its positions for 50 ms. stands: stricter, no joint has left its place by
+    moves noticeably by its velocity, nor has by its positions for 50 ms. known: states have come for 50 ms, so that a first one
+    that is wrong has shown itself. stands: stricter, no joint has left its place by
     more than noise for 100 ms. leap: which joint was last seen to jump farther
     than its speed limit (J,) [rad/s] explains, in words; None until then, and again after ``settle``.
     """
@@ -36,6 +37,7 @@ class JointStates:
         self.positions = np.zeros(len(self.joints))
         self.velocities = np.zeros(len(self.joints))
         self.at_rest = self.stands = False
+        self._first_ns: int | None = None
         self._place: tuple[int, np.ndarray] | None = None
         self.leap: str | None = None
         self._leapt_ns = 0
@@ -68,6 +70,8 @@ class JointStates:
             self._place = stamp_ns, q
         self.stands = stamp_ns - self._place[0] >= _STANDING_NS
         self.stamp_ns, self.positions, self.velocities = stamp_ns, q, v
+        if self._first_ns is None:
+            self._first_ns = stamp_ns
         if self._still_since_ns is None:  # the first state: its velocities are all there is, where it has any
             self._still_since_ns = stamp_ns - (_SETTLED_NS if told else 0)
         steady = stamp_ns - self._still_since_ns >= _SETTLED_NS
@@ -100,6 +104,11 @@ class JointStates:
     def settled(self) -> bool:
         """No joint has jumped for 50 ms."""
         return self.leap is None or self.stamp_ns - self._leapt_ns >= _SETTLED_NS
+
+    @property
+    def known(self) -> bool:
+        """States have come for 50 ms."""
+        return self._first_ns is not None and self.stamp_ns - self._first_ns >= _SETTLED_NS
 
     def settle(self) -> None:
         """What jumped is where it is now."""

@@ -54,7 +54,7 @@ class Watch:
         ready.ahead_ns = stamp_ns - now_ns if stamp_ns > now_ns + _AHEAD_NS else 0
         if ready.ahead_ns or not states.update(stamp_ns, names, positions, velocities):
             return
-        if ready.clock_set and states.at_rest:
+        if ready.clock_set and states.at_rest and states.known and states.settled:
             known = self._cell.timeline is not None
             waiting = self._cell.moving(stamp_ns) if known else stamp_ns < ready.sent_until_ns
             ready.clock_set = ready.clock_set if waiting else ""

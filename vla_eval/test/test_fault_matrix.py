@@ -9,7 +9,7 @@ import rclpy
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import JointState
 
-from vla_eval.fault_curve import Sent, deviation_ns, is_brake, seams, violations
+from vla_eval.fault_curve import Sent, deviation_ns, holds, is_brake, seams, violations
 from vla_eval.fault_heard import Listener
 from vla_eval.fault_matrix import FAULTS, measure
 from vla_eval.fault_relay import restamped, with_stamp_of
@@ -89,6 +89,20 @@ def test_seams_steps_and_late_messages(card):
     assert seams([running, replace(other, arrival_ns=k)]) == ([], [])
     found, late = seams([running, replace(other, arrival_ns=k + 40 * MS)])
     assert found == [] and 20.0 < late[0].ms <= 40.25 and late[0].rad_s > 1e-3
+
+
+def test_only_an_arm_that_stands_where_it_is_told_to_may_be_held_there(card):
+    held = replace(message(card, [0.1, 0.1], step_ms=100), arrival_steady_ns=10_000 * MS)
+    q = held.q[0]
+
+    def states(off=0.0, drift=0.0, until_ms=10_000):
+        return [((until_ms - 10 * k) * MS, q + off + drift * k, 0 * q) for k in reversed(range(30))]
+
+    assert holds(held, states())
+    assert not holds(held, states(off=0.01)), "it stands elsewhere"
+    assert not holds(held, states(drift=0.002)), "it moves"
+    assert not holds(held, states(until_ms=9_900)), "nobody has told of late where it is"
+    assert not holds(replace(held, q=held.q + [[0.0], [0.001]]), states()), "the message moves it"
 
 
 def test_a_trajectory_on_its_way_while_the_clock_is_set_is_of_the_clock_of_its_stamp(card):

@@ -15,7 +15,7 @@ from vla_contract.card import InterfaceCard
 from vla_contract.report import Phase, Verdict
 from vla_contract.ros.qos import LATCHED, RELIABLE
 from vla_contract.status import ControllerState, PolicyState
-from vla_eval.fault_curve import Late, Sent, deviation_ns, is_brake, seams, violations
+from vla_eval.fault_curve import Late, Sent, deviation_ns, holds, is_brake, seams, violations
 from vla_eval.fault_graph import FaultGraph
 from vla_eval.fault_heard import DEEP, Heard, Listener
 from vla_eval.fault_stream import ChunkStream
@@ -258,8 +258,9 @@ class FaultBench:
     def _limits(self, row: Row) -> list[str]:
         """Of what was commanded, and of where the arm came to rest."""
         parts: list[list[Sent]] = [[]]
-        for sent in self.sent():  # where the clock was set back, another curve begins
-            if parts[-1] and sent.arrival_ns < parts[-1][-1].arrival_ns:
+        for sent in self.sent():  # where the clock was set back, or the arm is held where it stands, another curve begins
+            set_back = parts[-1] and sent.arrival_ns < parts[-1][-1].arrival_ns
+            if set_back or holds(sent, self.heard.motion):
                 parts.append([])
             parts[-1].append(sent)
         found = [text for part in parts for text in violations(part, self.card.arms[0], self.model)]

@@ -17,6 +17,8 @@ from vla_motion.model import RobotModel
 PERIOD_NS = 1_000_000
 TOLERANCE = 1e-6
 _INSIDE_M = 1e-6
+_STOOD_NS, _LATEST_STATES, _FEWEST_STATES = 90_000_000, 5_000, 4
+_STANDS_RAD, _THERE_RAD = 6e-3, 2e-3
 _LATEST_NS = 300_000_000
 _STEP_RAD, _STEP_RAD_S = 1e-6, 1e-4
 
@@ -87,6 +89,20 @@ class Late:
     ms: float
     rad: float
     rad_s: float
+
+
+def holds(message: Sent, motion: Sequence[tuple[int, np.ndarray, np.ndarray]]) -> bool:
+    """It tells the arm to stand where it has been standing, whatever it was to do: no joint moves by that.
+
+    motion: arrivals of joint states on the steady clock [ns], positions and velocities (J,).
+    """
+    if np.ptp(message.q, axis=0).any() or message.v.any() or message.a.any():
+        return False
+    ages = [(message.arrival_steady_ns - at, q) for at, q, _ in motion[-_LATEST_STATES:]]
+    lately = np.array([q for age, q in ages if 0 <= age <= _STOOD_NS])
+    if len(lately) < _FEWEST_STATES:
+        return False
+    return bool(np.ptp(lately, axis=0).max() <= _STANDS_RAD and np.abs(message.q[0] - lately[-1]).max() <= _THERE_RAD)
 
 
 def seams(sent: Sequence[Sent]) -> tuple[list[str], list[Late]]:

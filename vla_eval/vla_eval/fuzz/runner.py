@@ -208,9 +208,10 @@ def _run(seeds: list[int], processes: int) -> Iterator[dict]:
         yield from map(_work, seeds)
         return
     threads = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"  # read by the forked processes' own thread pools
+    os.environ["OMP_NUM_THREADS"] = "1"  # read by the processes' own thread pools
     try:
-        with multiprocessing.get_context("fork").Pool(processes, maxtasksperchild=200) as pool:
+        # Not forked: threads of PyTorch or a renderer in this process would leave their locks held for ever.
+        with multiprocessing.get_context("spawn").Pool(processes, maxtasksperchild=200) as pool:
             yield from pool.imap_unordered(_work, seeds)
     finally:
         if threads is None:

@@ -110,6 +110,20 @@ class Settable:
         return time.time_ns() + self.by_ns
 
 
+def test_time_between_making_and_starting_a_server_does_not_make_its_stamps_old(card):
+    world, ages = SimWorld(card), []
+    world.reset("pick", 0)
+    callbacks = Callbacks(on_state=lambda now, *_: ages.append(time.time_ns() - now), on_image=lambda *_: None)
+    server = SimServer(world, callbacks, clock=time.time_ns)
+    time.sleep(0.5)
+    server.start()
+    until = time.monotonic() + 30.0
+    while len(ages) < 60 and time.monotonic() < until:
+        time.sleep(0.02)
+    server.stop()
+    assert -20 * MS < np.median(ages) < 150 * MS
+
+
 @pytest.mark.parametrize("by_ns", [2_000 * MS, -2_000 * MS])
 def test_the_simulators_stamps_follow_and_its_cameras_go_on(card, by_ns):
     world, clock = SimWorld(card), Settable()

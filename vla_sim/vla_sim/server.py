@@ -47,9 +47,7 @@ class SimServer:
         self._callbacks = callbacks
         self._rate = rate
         self._clock = clock
-        if clock is not None:
-            start_ns = clock()
-            world.now_ns = start_ns - start_ns % TICK_NS
+        self._begin()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._frame_due = threading.Event()
@@ -91,8 +89,15 @@ class SimServer:
             if not self._stopping.is_set():
                 self._callbacks.on_error(error)
 
+    def _begin(self) -> None:
+        if self._clock is not None:
+            now_ns = self._clock()
+            self._world.now_ns = now_ns - now_ns % TICK_NS
+
     def _physics(self) -> None:
         world = self._world
+        with self._lock:
+            self._begin()  # once more: what has passed since would make every stamp too old by as much
         period = 1e9 / self._world.card.cameras[0].rate
         next_frame = float(world.now_ns)
         pacer = Pacer(world.now_ns, TICK_NS, rate=self._rate, clock=self._clock)

@@ -36,7 +36,7 @@ def files(folder):
 def test_a_clock_set_back_while_homing_keeps_nothing_waiting(tmp_path):
     compiler = shutil.which("cc")
     if compiler is None or not sys.platform.startswith("linux"):
-        pytest.skip("needs a C compiler and Linux to set the clock of a process")
+        pytest.skip("no cc, or no Linux, to set a process clock: vla_contract/test/test_ros_timers.py tests the timers alone")
     from clock_rig import SHIM
 
     card, model = files(tmp_path)

@@ -62,6 +62,12 @@ def python_packages() -> list[Path]:
     return [ROOT / name for name in names]
 
 
+def lent_interfaces() -> list[Path]:
+    """Folders of `interfaces/` whose package the wheels do not have: they are built under its name."""
+    folders = sorted(path.parent for path in (ROOT / "interfaces").glob("*/package.xml"))
+    return [folder for folder in folders if not (VENV / "share" / folder.name / "package.xml").exists()]
+
+
 def package_fingerprint(package: Path) -> str:
     """Changes when the package must be built again; edits of Python code and of data files do not count."""
     data = [sorted(str(p) for p in (package / folder).rglob("*")) for folder in DATA_FOLDERS]
@@ -115,21 +121,35 @@ def check_rendering(state: dict[str, str]) -> None:
     write_state(state)
 
 
+def remove_former_packages(state: dict[str, str], names: set[str]) -> None:
+    """A package that the workspace no longer has must not be found by name: its entry points would still be offered."""
+    former = {key.removeprefix("build ") for key in state if key.startswith("build ")} - names
+    for name in former:
+        for folder in ("build", "install"):
+            shutil.rmtree(ROOT / folder / name, ignore_errors=True)
+        del state[f"build {name}"]
+    if former:
+        write_state(state)
+
+
 def build(state: dict[str, str]) -> None:
     """Runs colcon for the packages whose build inputs have changed."""
-    wants = {package.name: package_fingerprint(package) for package in python_packages()}
+    packages = [*lent_interfaces(), *python_packages()]
+    wants = {package.name: package_fingerprint(package) for package in packages}
     changed = [name for name, want in wants.items()
                if state.get(f"build {name}") != want or not (ROOT / "install" / name).is_dir()]
+    remove_former_packages(state, set(wants))
     if not changed:
         return
-    say(f"build: {' '.join(changed)}" + (" (messages take about a minute)" if "vla_msgs" in changed else ""))
+    messages = any(package.name in changed and (package / "msg").is_dir() for package in packages)
+    say(f"build: {' '.join(changed)}" + (" (messages take two minutes)" if messages else ""))
     for name in changed:
         for folder in ("build", "install"):
             shutil.rmtree(ROOT / folder / name, ignore_errors=True)
     env = dict(os.environ, PATH=f"{VENV / 'bin'}:{os.environ['PATH']}", AMENT_PREFIX_PATH=str(VENV),
                CMAKE_PREFIX_PATH=str(VENV), COLCON_DEFAULTS_FILE=str(ROOT / "colcon_defaults.yaml"))
     env.pop("PYTHONPATH", None)
-    command = [str(VENV / "bin" / "colcon"), "build", "--packages-select", *changed,
+    command = [str(VENV / "bin" / "colcon"), "build", "--base-paths", *map(str, packages), "--packages-select", *changed,
                "--cmake-args", f"-DPython3_EXECUTABLE={VENV / 'bin' / 'python'}", "-DBUILD_TESTING=OFF"]
     system.run_logged(command, ROOT / "log" / "setup-build.log", env=env, cwd=ROOT, show=system.colcon_progress)
     for name in changed:

@@ -10,7 +10,7 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
     ],
-    install_requires=["setuptools"],
+    install_requires=["numpy", "opencv-python-headless", "pydantic>=2", "PyYAML"],
     extras_require={"test": ["pytest"]},
     zip_safe=False,
     maintainer="VLA ROS maintainers",

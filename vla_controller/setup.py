@@ -18,5 +18,5 @@ setup(
     description="Turns action chunks into joint trajectories that obey the card's limits, "
     "join the motion under way and end at rest.",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["controller = vla_controller.entry:main"]},
+    entry_points={"console_scripts": ["controller = vla_controller.ros.entry:main"]},
 )

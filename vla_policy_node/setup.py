@@ -24,7 +24,7 @@ setup(
     zip_safe=False,
     maintainer="VLA ROS maintainers",
     maintainer_email="maintainers@vla-ros.invalid",
-    description="Observation assembly, the native vision-language-action model with its training, and the policy node.",
+    description="The policy node: observations in, action chunks out, during a goal of vla/run_task.",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["policy = vla_policy_node.entry:main"]},
+    entry_points={"console_scripts": ["policy = vla_policy_node.ros.entry:main"]},
 )

@@ -18,5 +18,5 @@ setup(
     maintainer_email="maintainers@vla-ros.invalid",
     description="MuJoCo cell with tasks, ground truth, a scripted expert and the joint trajectory controller's topics.",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["sim = vla_sim.entry:main", "mock = vla_sim.mock_entry:main"]},
+    entry_points={"console_scripts": ["sim = vla_sim.ros.entry:main", "mock = vla_sim.ros.mock_entry:main"]},
 )

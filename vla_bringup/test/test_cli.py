@@ -3,14 +3,17 @@
 import argparse
 import sys
 import types
+from importlib.metadata import EntryPoint
 
 import pytest
 
-from vla_bringup import cli, cli_card
+from vla_bringup import cli
+from vla_contract.plugins import VERBS, registered
+from vla_replay.verbs import card as cli_card
 
 
 @pytest.mark.parametrize(("words", "expected"), [
-    (["frob"], "no verb 'frob'; there are: up, run, stop,"),
+    (["frob"], "no verb 'frob'; there are: agree, behaviour, bench, card,"),
     (["up", "nothing"], "no launch 'nothing': give a file, or one of: "),
     (["up", "sim", "sed:=1"], "unknown launch argument 'sed'; allowed are: card, checkpoint"),
     (["up", "sim", "seed=1"], "argument 'seed=1' is not of the form name:=value"),
@@ -62,7 +65,8 @@ def verb(monkeypatch):
     module = types.ModuleType("vla_probe_verb")
     module.add_arguments = lambda parser: parser.add_argument("--card")
     monkeypatch.setitem(sys.modules, "vla_probe_verb", module)
-    monkeypatch.setitem(cli.VERBS, "probe", ("vla_probe_verb", "a probe"))
+    module.HELP = "a probe"
+    monkeypatch.setitem(registered(VERBS), "probe", EntryPoint("probe", "vla_probe_verb", VERBS))
     return module
 
 

@@ -36,9 +36,12 @@ def test_a_full_disk_is_told_in_one_line(command, unbuffered):
 
 def test_a_missing_file_loses_nothing_that_was_printed_before(tmp_path):
     program = (
-        "import sys, types; from vla_bringup import cli; m = types.ModuleType('vla_probe'); "
+        "import sys, types; from importlib.metadata import EntryPoint; from vla_bringup import cli; "
+        "from vla_contract.plugins import VERBS, registered; m = types.ModuleType('vla_probe'); "
         "m.add_arguments = lambda p: None; m.run = lambda a: (print('before'), open('/no/such/file'))[0]; "
-        "sys.modules['vla_probe'] = m; cli.VERBS['probe'] = ('vla_probe', 'x'); sys.exit(cli.main(['probe']))"
+        ""
+        "m.HELP = 'x'; sys.modules['vla_probe'] = m; registered(VERBS)['probe'] = EntryPoint('probe', 'vla_probe', VERBS); "
+        "sys.exit(cli.main(['probe']))"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment(False), timeout=60)
     assert (ended.returncode, ended.stdout) == (2, "before\n")

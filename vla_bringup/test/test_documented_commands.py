@@ -1,21 +1,21 @@
-"""Every `vla ...` line of README.md and docs/ goes through the real parsers: no page names a command that is refused."""
+"""Every `vla ...` line of all pages goes through the real parsers: no page names a command that is refused."""
 
 import argparse
-import importlib
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
-from vla_bringup import cli, cli_up
-from vla_bringup.launch_runner import plan_launch
-from vla_bringup.names import find_launch_file, model_of_card, share
+from vla_bringup import cli
+from vla_contract.plugins import VERBS, load, registered
+from vla_contract.shipped import find_launch_file, model_of_card, share
+from vla_graph.launch import plan_launch
+from vla_graph.verbs import up as cli_up
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-pytestmark = pytest.mark.skipif(not PAGES[0].exists(), reason="needs a checkout of the whole repository")
-ROBOTS = ("fr3", "ur5e", "wx250s")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("vla_*/**/README.md"))]
+ROBOTS = ("fr3", "panda_tabletop", "ur5e", "wx250s")
 # What stands for something of the reader's own, and something of ours that is like it. Numbers where an option takes one.
 PLACEHOLDERS = {"FILE": "file", "DIR": "folder", "BAG": "bag", "CARD": "panda_tabletop", "TASK": "pick", "NAME": "regression",
                 "KEY=VALUE": "hidden=64", "N": "7", "S": "7", "C": "panda_tabletop", "B": "bag", "NS": "left"}  # fmt: skip
@@ -49,7 +49,7 @@ def words_of(text: str) -> list[str]:
 
 
 def parser(verb: str) -> argparse.ArgumentParser:
-    return cli.parser_of(verb, importlib.import_module(cli.VERBS[verb][0]))
+    return cli.parser_of(verb, load(VERBS, verb))
 
 
 def stand_ins(words: list[str], folder: Path) -> list[str]:
@@ -82,13 +82,13 @@ def check_up(words: list[str], folder: Path) -> None:
 
 
 def cases(find) -> list:
-    return [pytest.param(text, id=f"{page.name}:{number}") for page in PAGES if page.exists() for number, text in find(page)]
+    return [pytest.param(text, id=f"{page.relative_to(ROOT)}:{number}") for page in PAGES for number, text in find(page)]
 
 
 @pytest.mark.parametrize("text", cases(lines_of))
 def test_commands_in_blocks_are_taken(text, tmp_path, capsys):
     _, verb, *words = words_of(text)
-    assert verb in cli.VERBS, text
+    assert verb in registered(VERBS), text
     if verb == "up":
         check_up(words, tmp_path)
         return
@@ -103,11 +103,11 @@ def test_verbs_and_options_between_backticks_exist(text, tmp_path, capsys):
     """Many name a verb or an option alone; a whole `vla up` is checked as in a block."""
     _, verb, *words = words_of(text)
     for name in verb.split("|"):
-        assert name in cli.VERBS or name == "VERB", text
+        assert name in registered(VERBS) or name == "VERB", text
     if verb == "up" and words and not text.endswith("..."):
         check_up(words, tmp_path)
         return
-    known = known_options(parser(verb)) if verb in cli.VERBS else set()
+    known = known_options(parser(verb)) if verb in registered(VERBS) else set()
     for word in words:
         if word.startswith("--"):
             assert word.partition("=")[0] in known | {"--help"}, text

@@ -6,9 +6,12 @@ import pytest
 import yaml
 from launching import write_launch_file
 
-from vla_bringup.launch_runner import LaunchError, arguments_of, plan_launch
-from vla_bringup.launch_runner.substitutions import Substituter, SubstitutionError
-from vla_controller.strategy import STRATEGIES
+from vla_bags.bag_folder import COMPRESSIONS
+from vla_bags.image_packer import IMAGES
+from vla_contract.image_packing import QUALITY
+from vla_controller.planning.strategy import STRATEGIES
+from vla_graph.launch import LaunchError, arguments_of, plan_launch
+from vla_graph.launch.substitutions import Substituter, SubstitutionError
 
 LAUNCH = Path(__file__).parents[1] / "launch"
 SIM, REAL = LAUNCH / "sim.launch.xml", LAUNCH / "real.launch.xml"
@@ -28,6 +31,49 @@ def package(tmp_path, monkeypatch):
 
 def plan(folder: Path, body: str, **values: str):
     return plan_launch(write_launch_file(folder, body), values)
+
+
+def remaps(process) -> list[str]:
+    words = process.command
+    return [after for word, after in zip(words, words[1:]) if word == "-r" and not after.startswith("__")]
+
+
+def test_remappings_reach_the_nodes_behind_them_in_their_group_and_in_what_it_includes(package):
+    (package / "inner.launch.xml").write_text(
+        '<launch><node pkg="robot" exec="node" name="in"><remap from="a" to="own"/></node></launch>'
+    )
+    body = """
+      <arg name="camera" default="/camera/color"/>
+      <node pkg="robot" exec="node" name="before"/>
+      <group>
+        <set_remap from="a" to="$(var camera)/image_raw"/>
+        <set_remap from="no" to="never" if="false"/>
+        <include file="$(dirname)/inner.launch.xml"/>
+        <group><set_remap from="b" to="/b"/><node pkg="robot" exec="node" name="deep"/></group>
+        <node pkg="robot" exec="node" name="beside"/>
+      </group>
+      <node pkg="robot" exec="node" name="behind"/>"""
+    told = {p.name: remaps(p) for p in plan(package, body, camera="/rig").processes}
+    assert told == {
+        "before": [], "in": ["a:=/rig/image_raw", "a:=own"], "deep": ["a:=/rig/image_raw", "b:=/b"],
+        "beside": ["a:=/rig/image_raw"], "behind": [],
+    }  # fmt: skip
+
+
+def test_the_example_with_other_topics_gives_every_node_the_same_rules():
+    path = LAUNCH.parents[1] / "examples" / "remapped.launch.xml"
+    values = {"card": "/cell.yaml", "model": "/arm.urdf", "checkpoint": "/p.safetensors", "mock": "true", "camera": "/rig",
+              "record": "true"}  # fmt: skip
+    processes = plan_launch(path, values).processes
+    assert [p.name for p in processes] == ["mock", "controller", "policy", "recorder"]
+    rules = remaps(processes[0])
+    assert all(remaps(p) == rules for p in processes)
+    arm = "joint_trajectory_controller/joint_trajectory"
+    assert {"joint_states:=/ur/joint_states", "wrist/color/image_raw:=/rig/image_raw", f"scaled_{arm}:=/{arm}"} <= set(rules)
+    card = yaml.safe_load((LAUNCH.parent / "cards" / "ur5e.yaml").read_text())
+    named = {card["state"]["topic"], card["arms"][0]["trajectory_topic"], *(camera["topic"] for camera in card["cameras"])}
+    from_names = {rule.partition(":=")[0] for rule in rules}
+    assert len(from_names & named) == 3, "the rules are about names of the card that the example tells to try"
 
 
 def test_a_node_becomes_the_command_that_ros2_launch_would_run(package):
@@ -171,3 +217,16 @@ def test_the_strategy_reaches_the_controller_and_its_choices_are_the_controllers
         assert set(argument.choices) == set(STRATEGIES) and argument.default == "receding_horizon"
         processes = plan_launch(path, {**card, "policy": "false", "strategy": "committed_prefix"}).processes
         assert 'strategy:="committed_prefix"' in processes[-1].command
+
+
+def test_how_images_are_recorded_reaches_the_recorder_and_its_choices_are_the_recorders():
+    for path, card in ((SIM, {}), (REAL, {"card": "/cell.yaml"})):
+        arguments = {a.name: a for a in arguments_of(path)}
+        assert tuple(arguments["record_images"].choices) == IMAGES
+        assert tuple(arguments["record_compression"].choices) == COMPRESSIONS
+        assert arguments["record_jpeg_quality"].default == str(QUALITY)
+        given = {"record": "true", "record_images": "jpeg", "record_jpeg_quality": "83", "record_compression": "zstd"}
+        recorder = plan_launch(path, {**card, "policy": "false", **given}).processes[-1]
+        assert {'images:="jpeg"', "jpeg_quality:=83", 'compression:="zstd"'} <= set(recorder.command)
+        plain = plan_launch(path, {**card, "policy": "false", "record": "true"}).processes[-1]
+        assert {'images:="raw"', 'compression:="none"'} <= set(plain.command)

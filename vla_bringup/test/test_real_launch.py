@@ -1,6 +1,5 @@
 """The launch file for real arms, with the mock in the place of each: dry run and motion, side by side in two namespaces."""
 
-import os
 import signal
 import time
 import uuid
@@ -16,21 +15,24 @@ from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_msgs.msg import String
 
+from vla_bags.reader import Bag
 from vla_bringup import cli
-from vla_bringup.names import find_launch_file
 from vla_contract.card import InterfaceCard, load_card
 from vla_contract.chunk import ActionChunk
 from vla_contract.report import Phase, Verdict
 from vla_contract.ros.convert import chunk_to_msg, report_from_msg
 from vla_contract.ros.qos import LATCHED, RELIABLE, SENSOR
-from vla_controller.output import Output
+from vla_contract.shipped import find_launch_file
+from vla_contract.status import ControllerState
+from vla_controller.books.output import Output
+from vla_graph.process import free_domain
 from vla_motion.model import RobotModel
 from vla_msgs.msg import ActionChunk as ChunkMsg
 from vla_msgs.msg import ChunkReport, ControllerStatus
 
 TIMEOUT = 60.0  # [s]
 SHARE = Path(__file__).parents[1]
-ROBOTS = ["fr3", "ur5e", "wx250s"]
+ROBOTS = ["fr3", "panda_tabletop", "ur5e", "wx250s"]
 
 
 class Graph:
@@ -66,7 +68,7 @@ class Graph:
 
 @pytest.fixture
 def graph(monkeypatch):
-    domain = 1 + os.getpid() % 100
+    domain = free_domain()
     monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
     graph = Graph(domain)
     yield graph
@@ -223,9 +225,8 @@ def test_the_mock_serves_what_a_policy_needs(graph):
     [
         ([], "launch argument 'card' must be given"),
         (["card:=fr3"], "no checkpoint: give checkpoint:=..."),
-        (["card:=panda_tabletop", "policy:=false", "mock:=true"], "mock:=true needs model:=..."),
         (["card:=fr3", "policy:=false", "namespace:=a/"], "namespace 'a/': invalid namespace: namespace must not end"),
-        (["card:=fr3", "policy:=false", "model:=panda"], "no model 'panda': give a file, or one of: fr3, ur5e, wx250s"),
+        (["card:=fr3", "policy:=false", "model:=panda"], "no model 'panda': give a file, or one of: fr3, panda_table"),
         (["card:=fr4", "policy:=false"], "no card 'fr4'"),
     ],
 )
@@ -233,3 +234,33 @@ def test_mistakes_are_told_before_anything_starts(words, expected, capfd):
     assert cli.main(["up", "real", *words]) == 2
     shown = capfd.readouterr()
     assert expected in shown.err and "started" not in shown.out and "Traceback" not in shown.err
+
+
+def test_the_mock_of_a_card_of_ones_own_needs_a_model(tmp_path, capfd):
+    own = tmp_path / "panda_tabletop.yaml"
+    own.write_text((SHARE / "cards" / own.name).read_text())
+    assert cli.main(["up", "real", f"card:={own}", "policy:=false", "mock:=true"]) == 2
+    assert "mock:=true needs model:=..." in capfd.readouterr().err
+
+
+def test_a_robot_that_calls_its_topics_otherwise_is_remapped_and_recorded_under_the_cards_names(graph, tmp_path):
+    """The example, with the mock: joint states, camera and trajectories go where the rules say, and nowhere else."""
+    example = SHARE.parent / "examples" / "remapped.launch.xml"
+    statuses, states, images = [], [], []
+    graph.node.create_subscription(ControllerStatus, "vla/controller_status", statuses.append, RELIABLE)
+    graph.node.create_subscription(JointState, "/ur/joint_states", states.append, SENSOR)
+    graph.node.create_subscription(Image, "/rig/image_raw", images.append, SENSOR)
+    graph.runners.append(start_runner(
+        example, "card:=ur5e", "policy:=false", "mock:=true", "camera:=/rig", "record:=true", f"record_to:={tmp_path / 'bag'}",
+    ))  # fmt: skip
+    (runner,) = graph.runners
+    graph.until(lambda: statuses and statuses[-1].state == ControllerState.IDLE, "a controller that has joint states")
+    graph.until(lambda: len(states) > 200 and len(images) > 20, "joint states and images where the rules say")
+    names = {name for name, _ in graph.node.get_topic_names_and_types()}
+    runner.send_signal(signal.SIGINT)
+    output = runner.communicate(timeout=30)[0]
+    assert not {"/joint_states", "/wrist/color/image_raw", "/scaled_joint_trajectory_controller/joint_trajectory"} & names
+    assert "/joint_trajectory_controller/joint_trajectory" in names and "nobody publishes" not in output
+    with Bag(tmp_path / "bag") as bag:
+        counts = {name: topic.count for name, topic in bag.topics.items()}
+    assert counts["/joint_states"] > 50 and counts["/wrist/color/image_raw"] > 5, counts

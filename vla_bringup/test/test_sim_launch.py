@@ -10,8 +10,8 @@ from launching import assert_gone, process_ids, read_until, start_runner
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
-from vla_bringup.names import find_launch_file
-from vla_eval.graph_process import free_domain
+from vla_contract.shipped import find_launch_file
+from vla_graph.process import free_domain
 from vla_msgs.msg import ControllerStatus
 from vla_msgs.srv import Reset
 

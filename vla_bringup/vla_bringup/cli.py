@@ -1,42 +1,22 @@
-"""The `vla` command. Each verb lives in a module of its own, imported when the verb is used."""
+"""The `vla` command. Its verbs are entry points (`vla.verbs`), each a module that is imported when the verb is used."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
-import importlib
+import faulthandler
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from vla_bringup import standard_output
+from vla_contract.command import running
+from vla_contract.plugins import VERBS, PluginError, load, packages, registered
+from vla_contract.printing import tell, write_in_any_encoding
+from vla_graph import standard_output
 
-VERBS = {
-    "up": ("vla_bringup.cli_up", "start a launch file: vla up sim task:=pick"),
-    "run": ("vla_bringup.cli_run", "run the policy on an instruction, until it ends or Ctrl-C"),
-    "stop": ("vla_bringup.cli_service", "brake the arm and latch, until resume"),
-    "resume": ("vla_bringup.cli_service", "release a stop"),
-    "home": ("vla_bringup.cli_service", "move the arm to the card's home position"),
-    "reset": ("vla_bringup.cli_reset", "lay out a task in the simulated cell"),
-    "card": ("vla_bringup.cli_card", "check an interface card against graph, bag or checkpoint; draft one"),
-    "checkpoint": ("vla_policy_node.cli_checkpoint", "show what a checkpoint was trained for, and how"),
-    "demos": ("vla_eval.cli_demos", "write demonstrations of the scripted expert"),
-    "train": ("vla_policy_node.cli_train", "train a policy on demonstrations"),
-    "eval": ("vla_eval.cli_eval", "closed-loop trials in lockstep, with success rate and interval"),
-    "agree": ("vla_eval.cli_agree", "whether two setups of `vla eval` tell the same about several policies"),
-    "evidence": ("vla_eval.cli_evidence", "episodes and inferences of a bag as rows, with outcomes and failure labels"),
-    "label": ("vla_eval.cli_label", "say how a recorded run ended, and why it failed"),
-    "demo": ("vla_eval.cli_demo", "trials through the running ROS 2 graph, with pictures"),
-    "record": ("vla_eval.cli_record", "record what the graph says into a rosbag2 folder"),
-    "bench": ("vla_eval.cli_bench", "latency and speed of graph, policy and simulator"),
-    "replay": ("vla_eval.cli_replay", "replay a bag: open-loop errors of policies, faults, gates; or into the graph"),
-    "report": ("vla_eval.cli_report", "a run folder as one HTML file that needs no network"),
-    "fuzz": ("vla_eval.cli_fuzz", "random chunks and faults for the controller, judged by an independent checker"),
-    "ledger": ("vla_eval.cli_ledger", "where the time from camera to arm goes, from a bag or live"),
-    "figures": ("vla_eval.cli_figures", "write the README figures from the results in out/"),
-}
 USER_ERROR = 2
 """Exit code of a mistake in what the user gave."""
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -45,14 +25,32 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 def usage() -> str:
     """The verbs and what they do."""
-    verbs = "\n".join(f"  {verb:10} {help_text}" for verb, (_, help_text) in VERBS.items())
+    verbs = "\n".join(f"  {verb:10} {help_of(verb)}" for verb in registered(VERBS))
     return f"usage: vla VERB [OPTIONS]\n\n{verbs}\n\n`vla VERB --help` tells the options of one verb."
+
+
+def help_of(verb: str) -> str:
+    """What a verb does, in a line; of one that cannot be loaded, why."""
+    try:
+        return module_of(verb).HELP
+    except PluginError as error:
+        return f"({error})"
+
+
+def module_of(verb: str) -> ModuleType:
+    """The module of a verb. Raises PluginError where it cannot be loaded, or is none."""
+    module = load(VERBS, verb)
+    lacking = [name for name in ("HELP", "add_arguments", "run") if not hasattr(module, name)]
+    if lacking:
+        raise PluginError(f"{VERBS}: '{verb}' ({registered(VERBS)[verb].value}) has no {', '.join(lacking)}")
+    return module
 
 
 def is_user_error(error: BaseException) -> bool:
     """Errors of our own classes, files that cannot be opened, and disks that take no more are told in a line; all others are
     faults of ours."""
-    return type(error).__module__.partition(".")[0].startswith("vla_") or (
+    package = type(error).__module__.partition(".")[0]
+    return package.startswith("vla_") or package in packages() or (
         isinstance(error, OSError) and (error.filename is not None or error.errno in _DISK))
 
 
@@ -64,29 +62,35 @@ def describe(error: BaseException) -> str:
 
 
 def resolve_names(args: argparse.Namespace) -> None:
-    """Replaces the names of shipped cards and checkpoints by their paths."""
+    """Replaces the names of shipped cards and checkpoints by their paths; a policy of another kind keeps its `NAME:REST`.
+
+    A verb that takes several cards finds them itself.
+    """
     if getattr(args, "card", None) is None and not hasattr(args, "checkpoint"):
         return
-    from vla_bringup.names import find_card, find_checkpoint
+    from vla_contract.policy_spec import find_policy
+    from vla_contract.shipped import find_card
 
-    if getattr(args, "card", None) is not None:
+    if isinstance(getattr(args, "card", None), str | os.PathLike):
         args.card = find_card(args.card)
     for name in ("checkpoint", "against") if hasattr(args, "checkpoint") else ():
         if getattr(args, name, None) not in (None, "expert"):
-            setattr(args, name, find_checkpoint(getattr(args, name)))
+            setattr(args, name, find_policy(getattr(args, name)))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a verb. Returns its exit code: 0 for success, 2 for a mistake of the user, 130 after Ctrl-C, 141 where nobody
     reads the output any more."""
+    _tell_where_it_crashed()
+    write_in_any_encoding()
     words = list(sys.argv[1:] if argv is None else argv)
-    name = f"vla {words[0]}" if words and words[0] in VERBS else "vla"
+    name = f"vla {words[0]}" if words and words[0] in registered(VERBS) else "vla"
     try:
         code = _run(words)
         sys.stdout.flush()  # here, where a full disk can still be told
         return code
     except KeyboardInterrupt:
-        print(f"\n{name}: interrupted", file=sys.stderr)
+        tell(f"\n{name}: interrupted", file=sys.stderr)
         return 128 + signal.SIGINT
     except Exception as error:
         if isinstance(error, BrokenPipeError) and standard_output.reader_is_gone():
@@ -94,29 +98,38 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 128 + signal.SIGPIPE
         if os.environ.get("VLA_TRACEBACK") or not is_user_error(error):
             raise
-        print(f"{name}: error: {describe(error)}", file=sys.stderr)
+        tell(f"{name}: error: {describe(error)}", file=sys.stderr)
         standard_output.flush_or_silence()
         return USER_ERROR
 
 
+def _tell_where_it_crashed() -> None:
+    """A crash in a library of the middleware ends a process without a word: now it tells what was being done, and so do the
+    nodes that this process starts."""
+    os.environ.setdefault("PYTHONFAULTHANDLER", "1")
+    if not faulthandler.is_enabled():
+        with contextlib.suppress(OSError, RuntimeError, ValueError):  # there is no standard error
+            faulthandler.enable()
+
+
 def _run(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
-        print(usage())
+        tell(usage())
         return 0 if words else USER_ERROR
     verb, *rest = words
-    if verb not in VERBS:
-        print(f"vla: error: no verb '{verb}'; there are: {', '.join(VERBS)}", file=sys.stderr)
+    if verb not in registered(VERBS):
+        tell(f"vla: error: no verb '{verb}'; there are: {', '.join(registered(VERBS))}", file=sys.stderr)
         return USER_ERROR
-    module = importlib.import_module(VERBS[verb][0])
+    module = module_of(verb)
     args = parser_of(verb, module).parse_args(rest)
     resolve_names(args)
-    return module.run(args)
+    with running(["vla", *words]):
+        return module.run(args)
 
 
 def parser_of(verb: str, module: ModuleType) -> argparse.ArgumentParser:
-    """The parser of a verb's options. `args.verb` says which one it was, where several share a module."""
-    parser = argparse.ArgumentParser(prog=f"vla {verb}", description=VERBS[verb][1].capitalize() + ".")
-    parser.set_defaults(verb=verb)
+    """The parser of a verb's options."""
+    parser = argparse.ArgumentParser(prog=f"vla {verb}", description=f"{module.HELP[0].upper()}{module.HELP[1:]}.")
     module.add_arguments(parser)
     return parser
 

@@ -73,6 +73,8 @@ def test_the_hash_of_a_known_card_stays(card_text):
 MODEL_DEPENDS_ON = [
     ("cameras", 0, "width", 96),
     ("cameras", 0, "encoding", "mono8"),
+    ("cameras", 0, "crop", {"x": 0, "y": 0, "width": 160, "height": 160}),
+    ("cameras", 1, "resize", {"width": 64, "height": 64}),
     ("cameras", 1, "name", "side"),
     ("state", "fields", ["j2.position", "j1.position", "j3.velocity", "finger.position"]),
     ("action", "space", "EE_RELATIVE"),
@@ -90,6 +92,8 @@ MODEL_IGNORES = [
     ("arms", 0, "limits", "tool_speed", 0.5),
     ("arms", 0, "limits", "collision", "table_height", None),
     ("cameras", 0, "topic", "cam/image_raw"),
+    ("cameras", 1, "topic", "/cell/wrist_cam"),
+    ("state", "topic", "/arm/joint_states"),
     ("cameras", 0, "rate", 15),
     ("cameras", 0, "compressed", True),
     ("state", "max_skew", 0.04),
@@ -137,3 +141,62 @@ def test_contracts_that_differ_name_the_field(card_text, changed):
     fewer = {**ours, "cameras": ours["cameras"][:1]}
     (line,) = contract_differences(fewer, ours)
     assert line.startswith("cameras: ") and "wrist" in line
+
+
+@pytest.mark.parametrize(("topic", "info"), [
+    ("front/image_raw", "front/camera_info"), ("/camera/color/image_raw", "/camera/color/camera_info"),
+    ("/image", "/camera_info"), ("image", "camera_info"),
+])  # fmt: skip
+def test_the_camera_info_lies_beside_the_images(changed, topic, info):
+    camera = parse_card(changed("cameras", 0, "topic", topic)).cameras[0]
+    assert (camera.image_topic, camera.info_topic) == (topic, info)
+
+
+SOURCES = [
+    {"topic": "hand/joint_states", "type": "joint_states", "joints": ["finger"], "max_age": 0.3},
+    {"topic": "/ft/wrench", "type": "wrench", "name": "wrist", "max_age": 0.04},
+]
+
+
+def test_sources_of_the_state_tell_fields_and_change_no_policy_hash(card_text, changed):
+    card, other = parse_card(card_text), parse_card(changed("state", "sources", SOURCES))
+    assert "sources" not in card.to_dict()["state"] and other.to_dict()["state"]["sources"] == SOURCES
+    assert other.policy_hash == card.policy_hash and other.card_hash != card.card_hash
+    assert parse_card(changed("state", "sources", [])).card_hash == card.card_hash
+    state = other.state
+    assert state.topics == {
+        "joint_states": "sensor_msgs/msg/JointState", "hand/joint_states": "sensor_msgs/msg/JointState",
+        "/ft/wrench": "geometry_msgs/msg/WrenchStamped",
+    }  # fmt: skip
+    assert [state.topic_of(f) for f in ("j1.position", "j1", "finger.velocity", "finger", "wrist.torque.y")] == [
+        "joint_states", "joint_states", "hand/joint_states", "hand/joint_states", "/ft/wrench",
+    ]  # fmt: skip
+    assert [state.max_age_of(f) for f in ("j1.position", "finger.position", "wrist.force.x")] == [0.2, 0.3, 0.04]
+    assert state.names_on("joint_states", ["finger", "j1", "lift"]) == ["", "j1", "lift"]
+    assert state.names_on("hand/joint_states", ["finger", "j1"]) == ["finger", ""]
+    assert card.state.names_on("joint_states", ["finger", "j1"]) == ["finger", "j1"]
+
+
+def test_fields_of_a_wrench_are_part_of_the_contract(card_text, changed):
+    content = changed("state", "sources", SOURCES)
+    content["state"]["fields"] = [*content["state"]["fields"], "wrist.force.z"]
+    card = parse_card(content)
+    assert card.state_dim == 5 and card.policy_hash != parse_card(card_text).policy_hash
+
+
+@pytest.mark.parametrize(("max_skew", "max_age", "gap_ns"), [(0.03, 0.2, 60_000_000), (0.15, 0.2, 200_000_000)])
+def test_a_silence_is_bridged_where_no_moment_of_it_is_too_far_from_a_state(changed, max_skew, max_age, gap_ns):
+    content = changed("state", "max_skew", max_skew)
+    content["state"]["max_age"] = max_age
+    state = parse_card(content).state
+    assert state.longest_gap_ns == gap_ns == state.longest_gap_ns_of("j1.position")
+
+
+def test_an_image_may_be_a_little_older_than_a_period(changed):
+    rate = parse_card(changed("cameras", 0, "rate", 10.0)).cameras[0].rate
+    content = changed("cameras", 0, "rate", rate)
+    content["cameras"][0]["max_age"] = 0.11
+    assert parse_card(content).cameras[0].max_age == 0.11
+    content["cameras"][0]["max_age"] = 0.09
+    with pytest.raises(CardError, match="0.09 s is less than one period"):
+        parse_card(content)

@@ -8,6 +8,9 @@ from vla_contract.card import CardError, load_card, parse_card
 LIMITS = ("arms", 0, "limits")
 GRIPPER = ("arms", 0, "gripper")
 
+HAND = {"topic": "hand/state", "type": "joint_states", "joints": ["finger"], "max_age": 0.3}
+FORCE = {"topic": "ft/wrench", "type": "wrench", "name": "wrist", "max_age": 0.1}
+
 WRONG = [
     # structure
     (("action", "horison", 16), "action.horison: unknown key (did you mean horizon?); allowed: space, names"),
@@ -19,12 +22,12 @@ WRONG = [
     (("cameras", 0, "rate", "1e3"), "an exponent needs a point and a sign: 1.0e+3"),
     (("cameras", 0, "width", 224.5), "cameras[0].width: 224.5, must be a whole number"),
     (("cameras", 0, "compressed", 1), "cameras[0].compressed: 1, must be true or false"),
-    (("cameras", 0, "encoding", "yuv422"), "cameras[0].encoding: 'yuv422', allowed: 'rgb8', 'bgr8'"),
+    (("cameras", 0, "encoding", "yuv444"), "cameras[0].encoding: 'yuv444', allowed: 'rgb8', 'bgr8'"),
     (("cameras", 0, "frame", ""), "cameras[0].frame: empty text"),
     (("name", 5), "name: 5, must be text"),
     (("arms", 0, "joints", "j1"), "arms[0].joints: 'j1', must be a list"),
     (("arms", 0, "replacement_rule", "fast"), "arms[0].replacement_rule: 'fast', allowed: 'legacy', 'splice'"),
-    ((*GRIPPER, "interface", "usb"), "arms[0].gripper.interface: 'usb', allowed: 'jtc', 'gripper_command', 'binary'"),
+    ((*GRIPPER, "interface", "usb"), "arms[0].gripper.interface: 'usb', allowed: 'jtc', 'gripper_command', 'parallel_g"),
     ((*LIMITS, None), "arms[0].limits: nothing, must be a mapping"),
     ((*LIMITS, "velocity", 1, None), "arms[0].limits.velocity[1]: nothing, must be a number"),
     ((*LIMITS, "workspace_min", [0, 0]), "arms[0].limits.workspace_min: 2 values given, at least 3 needed: x, y, z"),
@@ -35,8 +38,30 @@ WRONG = [
     (("arms", 0, "name", "left.arm"), "arms[0].name: 'left.arm', allowed are letters, digits and _"),
     (("arms", 0, "joints", ["j1", "j2", "j1"]), "arms[0].joints[2]: 'j1' given twice"),
     ((*GRIPPER, "joint", "j2"), "arms[0].gripper.joint: 'j2' given twice"),
-    (("cameras", 0, "topic", "/front/image_raw"), "cameras[0].topic: '/front/image_raw' is not relative"),
+    (("cameras", 0, "topic", "/front//image_raw"), "cameras[0].topic: '/front//image_raw' is no topic name; allowed"),
+    (("cameras", 0, "topic", "//front/image_raw"), "cameras[0].topic: '//front/image_raw' is no topic name"),
+    (("cameras", 0, "topic", "/"), "cameras[0].topic: '/' is no topic name"),
+    (("cameras", 0, "topic", "/1st/image_raw"), "cameras[0].topic: '/1st/image_raw' is no topic name"),
+    (("cameras", 0, "topic", "~/image_raw"), "cameras[0].topic: '~/image_raw' is of one node alone"),
+    (("cameras", 0, "topic", "/a" * 101), "cameras[0].topic: 202 characters, at most 200 are allowed"),
+    (("cameras", 1, "topic", "/front/image_raw"), "cameras[1].topic: 'front/image_raw' given twice"),
+    (("arms", 0, "trajectory_topic", "/arm/joint_trajectory"), "arms[0].trajectory_topic: '/arm/joint_trajectory' is not rel"),
+    (("state", "topic", "/joint_states/"), "state.topic: '/joint_states/' is no topic name"),
     (("state", "topic", "joint states"), "state.topic: 'joint states' is no topic name"),
+    (("state", "sources", [{**HAND, "topic": "/joint_states"}]), "state.sources[0].topic: 'joint_states' given twice"),
+    (("state", "sources", [{**HAND, "topic": "hand-1/state"}]), "state.sources[0].topic: 'hand-1/state' is no topic name"),
+    (("state", "sources", [{**HAND, "joints": ["thumb"]}]), "state.sources[0].joints[0]: no joint 'thumb' in arms"),
+    (("state", "sources", [{**HAND, "joints": []}]), "state.sources[0].joints: 0 values given, at least 1 needed"),
+    (("state", "sources", [HAND, {**HAND, "topic": "other"}]), "state.sources[1].joints[0]: 'finger' given twice"),
+    (("state", "sources", [{**HAND, "max_age": 300}]), "state.sources[0].max_age: 300, allowed is up to 5 s"),
+    (("state", "sources", [{**HAND, "type": "imu"}]), "state.sources[0].type: 'imu', allowed: 'joint_states', 'wrench'"),
+    (("state", "sources", [{**HAND, "name": "hand"}]), "state.sources[0].name: type joint_states has none; it is of"),
+    (("state", "sources", [{k: v for k, v in HAND.items() if k != "joints"}]), "state.sources[0].joints: missing; type"),
+    (("state", "sources", [{**HAND, "type": "wrench", "name": "w"}]), "state.sources[0].joints: type wrench has none"),
+    (("state", "sources", [{**FORCE, "name": None}]), "state.sources[0].name: missing; type wrench needs it"),
+    (("state", "sources", [{**FORCE, "name": "a.b"}]), "state.sources[0].name: 'a.b', allowed are letters, digits and _"),
+    (("state", "sources", [FORCE, {**FORCE, "topic": "b"}]), "state.sources[1].name: 'wrist' given twice"),
+    (("state", "fields", ["wrist.force.x"]), "state.fields[0]: 'wrist.force.x', allowed is a joint followed by"),
     (("cameras", 1, "topic", "front/image_raw"), "cameras[1].topic: 'front/image_raw' given twice"),
     ((*GRIPPER, "topic", "arm/joint_trajectory"), "arms[0].gripper.topic: 'arm/joint_trajectory' given twice"),
     (("arms", 0, "base_frame", "/base"), "arms[0].base_frame: '/base' is no frame name"),
@@ -175,9 +200,9 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
         load_card(tmp_path / "nowhere.yaml")
     with pytest.raises(CardError, match="is a folder"):
         load_card(tmp_path)
-    (tmp_path / "picture.yaml").write_bytes(b"\x89PNG\xff\xfe")
-    with pytest.raises(CardError, match=r"picture\.yaml: cannot be read"):
-        load_card(tmp_path / "picture.yaml")
+    (tmp_path / "image.yaml").write_bytes(b"\x89PNG\xff\xfe")
+    with pytest.raises(CardError, match=r"image\.yaml: cannot be read"):
+        load_card(tmp_path / "image.yaml")
 
 
 def test_errors_of_a_file_begin_with_its_path(card_text, tmp_path):
@@ -186,3 +211,10 @@ def test_errors_of_a_file_begin_with_its_path(card_text, tmp_path):
     with pytest.raises(CardError) as caught:
         load_card(path)
     assert str(caught.value).startswith(f"{path}: max_open_loop: 0 s")
+
+
+def test_a_part_that_a_wrench_does_not_have_is_named_with_those_it_has(changed):
+    content = changed("state", "sources", [FORCE])
+    content["state"]["fields"] = ["j1.position", "wrist.force.w"]
+    with pytest.raises(CardError, match=r"state.fields\[1\]: 'wrist.force.w', a wrench has wrist.force.x, .*, wrist.torque.z"):
+        parse_card(content)

@@ -32,7 +32,7 @@ def test_a_row_has_stamps_sizes_digests_and_named_state():
     assert (row["stamp_ns"], row["state_stamp_ns"], row["instruction"]) == (10, 11, "pick up the red block")
 
 
-def test_the_digest_is_of_the_picture_not_of_its_place_in_memory():
+def test_the_digest_is_of_the_image_not_of_its_place_in_memory():
     image = np.random.default_rng(0).integers(0, 255, (4, 6, 3), dtype=np.uint8)
     stored_backwards = image[:, :, ::-1].copy()[:, :, ::-1]
     digests = {

@@ -174,3 +174,26 @@ def test_sensor_data_may_be_lost_and_the_latched_waits_for_newcomers():
     assert qos.SENSOR.reliability.name == "BEST_EFFORT"
     assert qos.RELIABLE.reliability.name == "RELIABLE" and qos.RELIABLE.durability.name == "VOLATILE"
     assert qos.LATCHED.durability.name == "TRANSIENT_LOCAL" and qos.LATCHED.reliability.name == "RELIABLE"
+
+
+def test_a_wrench_becomes_values_that_are_named_as_its_fields(changed):
+    from geometry_msgs.msg import Vector3, Wrench, WrenchStamped
+    from sensor_msgs.msg import JointState
+
+    from vla_contract.card import parse_card
+    from vla_contract.ros.streams import state_class, state_message
+
+    state = parse_card(changed("state", "sources", [
+        {"topic": "/ft/wrench", "type": "wrench", "name": "wrist", "max_age": 0.1},
+        {"topic": "hand/state", "type": "joint_states", "joints": ["finger"], "max_age": 0.1},
+    ])).state  # fmt: skip
+    sent = WrenchStamped(wrench=Wrench(force=Vector3(x=1.0, y=2.0, z=-3.0), torque=Vector3(x=0.1, y=0.2, z=0.3)))
+    sent.header.stamp.sec = 7
+    told = state_message(state, "/ft/wrench", sent)
+    assert dict(zip(told.name, told.position)) == {
+        "wrist.force.x": 1.0, "wrist.force.y": 2.0, "wrist.force.z": -3.0,
+        "wrist.torque.x": 0.1, "wrist.torque.y": 0.2, "wrist.torque.z": 0.3,
+    } and told.header.stamp.sec == 7  # fmt: skip
+    assert list(state_message(state, "joint_states", JointState(name=["j1", "finger"], position=[1.0, 2.0])).name) == ["j1", ""]
+    assert list(state_message(state, "hand/state", JointState(name=["j1", "finger"], position=[1.0, 2.0])).name) == ["", "finger"]
+    assert [state_class(kind) for kind in state.topics.values()] == [JointState, WrenchStamped, JointState]

@@ -1,7 +1,6 @@
 """Timers of the nodes while the clock is set."""
 
 import time
-import uuid
 
 import pytest
 
@@ -12,13 +11,14 @@ from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.time import Time  # noqa: E402
 
 from vla_contract.ros.timers import create_timer  # noqa: E402
+from vla_graph.process import free_domain  # noqa: E402
 
 
 @pytest.fixture
 def spun():
     """Makes a node, and a way to spin it for some seconds."""
     context = rclpy.Context()
-    rclpy.init(context=context, domain_id=1 + uuid.uuid4().int % 100)
+    rclpy.init(context=context, domain_id=free_domain())
     executor = SingleThreadedExecutor(context=context)
     nodes = []
 

@@ -4,46 +4,49 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from contextlib import suppress
 
 from vla_contract.action_space import ActionSpace, arm_action_names
 from vla_contract.card_arm_checks import check_arm, check_positive
+from vla_contract.card_camera_checks import check_camera
+from vla_contract.card_content import CardContent
 from vla_contract.card_error import Problem
-from vla_contract.card_sections import TaskCard, template_slots
-
-if TYPE_CHECKING:
-    from vla_contract.card import InterfaceCard
+from vla_contract.card_sections import MOST_SENTENCES, TaskCard, template_slots
+from vla_contract.card_state_checks import IDENTIFIER, check_state, check_unique
 
 Problems = Iterator[Problem]
 Path = tuple[str | int, ...]
 
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TOPIC = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*")
 _FRAME = re.compile(r"[^\s/]\S*")
 
-QUANTITIES = ("position", "velocity", "effort")
+LONGEST_TOPIC = 200
+"""ROS allows 247, with the namespace."""
 
 
-def check_card(card: InterfaceCard) -> Problems:
+def check_card(card: CardContent) -> Problems:
     """All problems of a card whose structure is sound, in the order of the card."""
     yield from _check_names(card)
     yield from _check_topics(card)
     yield from _check_frames(card)
     for index, arm in enumerate(card.arms):
         yield from check_arm(arm, ("arms", index))
-    yield from _check_cameras(card)
-    yield from _check_state(card)
+    for index, camera in enumerate(card.cameras):
+        yield from check_camera(camera, ("cameras", index))
+    yield from check_state(card)
     yield from _check_action(card)
+    too_many = list(_check_sentences(card))
+    yield from too_many
     for index, task in enumerate(card.tasks):
-        yield from _check_task(task, ("tasks", index))
+        yield from () if too_many else _check_task(task, ("tasks", index))
 
 
-def _check_names(card: InterfaceCard) -> Problems:
+def _check_names(card: CardContent) -> Problems:
     for section in ("arms", "cameras", "tasks"):
         items = getattr(card, section)
-        yield from _unique([item.name for item in items], [(section, i, "name") for i in range(len(items))])
+        yield from check_unique([item.name for item in items], [(section, i, "name") for i in range(len(items))])
         for index, item in enumerate(items):
-            if not _IDENTIFIER.fullmatch(item.name):
+            if not IDENTIFIER.fullmatch(item.name):
                 message = f"{item.name!r}, allowed are letters, digits and _, beginning with a letter"
                 yield Problem((section, index, "name"), message)
     joints, paths = [], []
@@ -53,10 +56,10 @@ def _check_names(card: InterfaceCard) -> Problems:
         if arm.gripper:
             joints.append(arm.gripper.joint)
             paths.append(("arms", index, "gripper", "joint"))
-    yield from _unique(joints, paths)
+    yield from check_unique(joints, paths)
 
 
-def _check_topics(card: InterfaceCard) -> Problems:
+def _check_topics(card: CardContent) -> Problems:
     commands, command_paths = [], []
     for index, arm in enumerate(card.arms):
         commands.append(arm.trajectory_topic)
@@ -66,17 +69,33 @@ def _check_topics(card: InterfaceCard) -> Problems:
             command_paths.append(("arms", index, "gripper", "topic"))
     cameras = [camera.topic for camera in card.cameras]
     camera_paths = [("cameras", index, "topic") for index in range(len(cameras))]
-    yield from _unique(commands, command_paths)
-    yield from _unique(cameras, camera_paths)
-    topics = [*commands, *cameras, card.state.topic]
-    for topic, path in zip(topics, [*command_paths, *camera_paths, ("state", "topic")]):
-        if topic.startswith(("/", "~")):
-            yield Problem(path, f"{topic!r} is not relative; without the leading {topic[0]} it works in every namespace")
-        elif not _TOPIC.fullmatch(topic):
-            yield Problem(path, f"{topic!r} is no topic name; allowed are letters, digits and _, parted by /")
+    yield from check_unique(commands, command_paths)
+    yield from check_unique([topic.removeprefix("/") for topic in cameras], camera_paths)
+    for topic, path in zip(commands, command_paths):
+        if topic.startswith("/"):
+            yield Problem(path, f"{topic!r} is not relative; without the leading / it works in every namespace")
+        else:
+            yield from _check_topic(topic, path)
+    states = [card.state.topic, *(source.topic for source in card.state.sources)]
+    state_paths = [("state", "topic"), *(("state", "sources", index, "topic") for index in range(len(card.state.sources)))]
+    yield from check_unique([topic.removeprefix("/") for topic in states], state_paths)
+    for topic, path in zip([*cameras, *states], [*camera_paths, *state_paths]):
+        yield from _check_topic(topic.removeprefix("/"), path, topic)
 
 
-def _check_frames(card: InterfaceCard) -> Problems:
+def _check_topic(relative: str, path: Path, given: str | None = None) -> Problems:
+    """given: as the card has it, where it is absolute."""
+    given = relative if given is None else given
+    if given.startswith("~"):
+        yield Problem(path, f"{given!r} is of one node alone; without the leading ~ it works in every namespace")
+    elif not _TOPIC.fullmatch(relative):
+        allowed = "letters, digits and _, parted by /, with no digit first"
+        yield Problem(path, f"{given!r} is no topic name; allowed are {allowed}")
+    elif len(given) > LONGEST_TOPIC:
+        yield Problem(path, f"{len(given)} characters, at most {LONGEST_TOPIC} are allowed")
+
+
+def _check_frames(card: CardContent) -> Problems:
     frames = [(("arms", i, key), getattr(arm, key)) for i, arm in enumerate(card.arms) for key in ("base_frame", "tool_frame")]
     frames += [(("cameras", i, "frame"), camera.frame) for i, camera in enumerate(card.cameras)]
     for path, frame in frames:
@@ -84,34 +103,7 @@ def _check_frames(card: InterfaceCard) -> Problems:
             yield Problem(path, f"{frame!r} is no frame name; allowed is text without spaces that does not begin with /")
 
 
-def _check_cameras(card: InterfaceCard) -> Problems:
-    for index, camera in enumerate(card.cameras):
-        at = ("cameras", index)
-        for key in ("width", "height"):
-            if not 8 <= getattr(camera, key) <= 8192:
-                yield Problem((*at, key), f"{getattr(camera, key)}, allowed are 8 to 8192 pixels")
-        yield from check_positive(camera.rate, (*at, "rate"), 1000, "Hz", "the period was given instead")
-        yield from check_positive(camera.max_age, (*at, "max_age"), 5, "s", "milliseconds")
-        if camera.rate > 0 and 0 < camera.max_age < 1 / camera.rate:
-            message = f"{camera.max_age:g} s is less than one period of the camera ({1 / camera.rate:.3g} s): always too old"
-            yield Problem((*at, "max_age"), message)
-
-
-def _check_state(card: InterfaceCard) -> Problems:
-    yield from check_positive(card.state.max_age, ("state", "max_age"), 5, "s", "milliseconds")
-    yield from check_positive(card.state.max_skew, ("state", "max_skew"), 5, "s", "milliseconds")
-    known = [joint for arm in card.arms for joint in arm.joints] + [arm.gripper.joint for arm in card.arms if arm.gripper]
-    yield from _unique(card.state.fields, [("state", "fields", i) for i in range(card.state_dim)])
-    for index, field in enumerate(card.state.fields):
-        joint, dot, quantity = field.rpartition(".")
-        path = ("state", "fields", index)
-        if not dot or quantity not in QUANTITIES:
-            yield Problem(path, f"{field!r}, allowed is a joint followed by .{', .'.join(QUANTITIES)}")
-        elif joint not in known:
-            yield Problem(path, f"no joint {joint!r} in arms; there are {', '.join(known)}")
-
-
-def _check_action(card: InterfaceCard) -> Problems:
+def _check_action(card: CardContent) -> Problems:
     space = ActionSpace[card.action.space]
     needed: list[str] = []
     for arm in card.arms:
@@ -128,7 +120,7 @@ def _check_action(card: InterfaceCard) -> Problems:
 
 def _check_columns(given: list[str], needed: list[str], what: str) -> Problems:
     path = ("action", "names")
-    yield from _unique(given, [(*path, i) for i in range(len(given))])
+    yield from check_unique(given, [(*path, i) for i in range(len(given))])
     missing = [name for name in needed if name not in given]
     extra = [name for name in given if name not in needed]
     parts = [f"missing {', '.join(missing)}"] * bool(missing) + [f"unexpected {', '.join(extra)}"] * bool(extra)
@@ -142,13 +134,24 @@ def _check_columns(given: list[str], needed: list[str], what: str) -> Problems:
                 break
 
 
+def _check_sentences(card: CardContent) -> Problems:
+    """Before any sentence is made: ten slots of fifty values would never end."""
+    count = 0
+    for index, task in enumerate(card.tasks):
+        with suppress(ValueError):  # told by _check_task
+            count += task.sentence_count()
+        if count > MOST_SENTENCES:
+            yield Problem(("tasks", index, "wording"), f"makes more than {MOST_SENTENCES} sentences; use fewer slots or values")
+            return
+
+
 def _check_task(task: TaskCard, at: Path) -> Problems:
     yield from check_positive(task.time_limit, (*at, "time_limit"), 3600, "s", "milliseconds")
-    yield from _unique(task.wording, [(*at, "wording", i) for i in range(len(task.wording))])
+    yield from check_unique(task.wording, [(*at, "wording", i) for i in range(len(task.wording))])
     for slot, values in task.slots.items():
         if not values:
             yield Problem((*at, "slots", slot), "no values, at least one is needed")
-        yield from _unique(values, [(*at, "slots", slot, i) for i in range(len(values))])
+        yield from check_unique(values, [(*at, "slots", slot, i) for i in range(len(values))])
     used: set[str] = set()
     for index, template in enumerate(task.wording):
         path = (*at, "wording", index)
@@ -171,11 +174,3 @@ def _check_task(task: TaskCard, at: Path) -> Problems:
 
 def _fillable(template: str, task: TaskCard) -> bool:
     return bool(task.model_copy(update={"wording": [template]}).instructions())
-
-
-def _unique(values: list[str], paths: list[Path]) -> Problems:
-    first: dict[str, Path] = {}
-    for value, path in zip(values, paths):
-        if value in first:
-            yield Problem(path, f"{value!r} given twice, must be unique")
-        first.setdefault(value, path)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from vla_contract.card import InterfaceCard
+from vla_contract.card_content import CardContent
+from vla_contract.card_sections import CameraCard
 
 ROTATION = "rotation vector, multiplied from the left in the base frame"
 HASH_DIGITS = 16
@@ -37,15 +37,16 @@ def fingerprint(content: Any) -> str:
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:HASH_DIGITS]
 
 
-def policy_contract(card: InterfaceCard) -> dict:
+def policy_contract(card: CardContent) -> dict:
     """What a model depends on, and no more.
 
-    In: cameras (name, size, encoding, in order), state fields in order, action space, names and period, gripper polarity,
-    rotation convention, frames. Out: topics, rates, ages, limits, wording, and the horizon, because a model may plan fewer
-    or more steps than a cell lets it execute; whoever loads a checkpoint compares its chunk size with the card.
+    In: cameras (name, size, encoding and, where given, what is seen of them, in order), state fields in order, action space,
+    names and period, gripper polarity, rotation convention, frames. Out: topics, rates, ages, limits, wording, and the horizon,
+    because a model may plan fewer or more steps than a cell lets it execute; whoever loads a checkpoint compares its chunk size
+    with the card.
     """
     return {
-        "cameras": [{"name": c.name, "width": c.width, "height": c.height, "encoding": c.encoding} for c in card.cameras],
+        "cameras": [_camera(camera) for camera in card.cameras],
         "state": {"fields": list(card.state.fields)},
         "action": {
             "space": card.action.space,
@@ -63,6 +64,15 @@ def policy_contract(card: InterfaceCard) -> dict:
             for arm in card.arms
         ],
     }
+
+
+def _camera(camera: CameraCard) -> dict:
+    given = {"name": camera.name, "width": camera.width, "height": camera.height, "encoding": camera.encoding}
+    for key in ("crop", "resize", "depth"):  # a camera without them keeps its hash
+        section = getattr(camera, key)
+        if section is not None:
+            given[key] = section.model_dump(mode="json")
+    return given
 
 
 def contract_differences(given: Any, expected: Any, path: str = "") -> list[str]:

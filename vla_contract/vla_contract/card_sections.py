@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from itertools import product
+from math import prod
 from string import Formatter
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+
+from vla_contract.image_encodings import DepthRange, Encoding
 
 
 class Section(BaseModel):
@@ -24,10 +27,16 @@ Whole = Annotated[int, BeforeValidator(whole)]
 
 Vector3 = Annotated[list[float], Field(min_length=3, max_length=3)]
 
+MOST_ARMS, MOST_JOINTS, MOST_CAMERAS, MOST_COLUMNS = 16, 64, 32, 1024
+MOST_SENTENCES = 10_000
+"""Of all tasks, slots filled in."""
+
 
 class GripperCard(Section):
     name: str = Field(description="name of the gripper")
-    interface: Literal["jtc", "gripper_command", "binary"] = Field(description="how the gripper is driven")
+    interface: Literal["jtc", "gripper_command", "parallel_gripper_command", "binary"] = Field(
+        description="how the gripper is driven: by a joint trajectory controller, by an action of control_msgs, by one number"
+    )
     topic: str = Field(description="relative topic of its commands")
     joint: str = Field(description="joint in joint_states that tells its opening")
     open_position: float = Field(description="joint position when open [m, or rad for a revolute joint]")
@@ -59,7 +68,7 @@ class ArmCard(Section):
     name: str = Field(description="name of the arm, first part of its action names")
     base_frame: str = Field(description="frame of Cartesian values")
     tool_frame: str = Field(description="frame that Cartesian actions move")
-    joints: list[str] = Field(min_length=1, description="joint names, from the base outward")
+    joints: list[str] = Field(min_length=1, max_length=MOST_JOINTS, description="joint names, from the base outward")
     trajectory_topic: str = Field(description="relative topic of the joint trajectory controller")
     replacement_rule: Literal["legacy", "splice"] = Field(
         description="what the joint trajectory controller does when a new trajectory meets a running one"
@@ -69,30 +78,76 @@ class ArmCard(Section):
     limits: LimitsCard = Field(description="what the arm must never exceed")
 
 
+_CAME_LATER = ("crop", "resize", "depth")
+"""Of a camera's fields."""
+
+
+class CropCard(Section):
+    x: Whole = Field(description="left edge [px]")
+    y: Whole = Field(description="upper edge [px]")
+    width: Whole = Field(description="pixels that are kept")
+    height: Whole = Field(description="pixels that are kept")
+
+
+class ResizeCard(Section):
+    width: Whole = Field(description="pixels that the policy sees")
+    height: Whole = Field(description="pixels that the policy sees")
+    aspect: Literal["keep", "stretch"] = Field(
+        "keep", description="keep: the image keeps its proportions, what is left over beside it is black; stretch: it fills all"
+    )
+
+
+class DepthCard(Section):
+    near: float = Field(description="distance that becomes white [m]")
+    far: float = Field(description="distance that becomes black but for one level; where nothing was measured it is black [m]")
+
+
 class CameraCard(Section):
     name: str = Field(description="name that the policy knows the camera by")
-    topic: str = Field(description="relative topic of its images")
+    topic: str = Field(description="topic of its images: in the robot's namespace, or absolute (/camera/color/image_raw)")
     frame: str = Field(description="optical frame")
     width: Whole = Field(description="pixels")
     height: Whole = Field(description="pixels")
-    encoding: Literal["rgb8", "bgr8", "rgba8", "bgra8", "mono8"] = Field(description="as in sensor_msgs/Image")
+    encoding: Encoding = Field(description="as in sensor_msgs/Image; of compressed images that before they were compressed")
     rate: float = Field(description="images a second [Hz]")
     max_age: float = Field(description="oldest image to decide from [s]")
     compressed: bool = Field(False, description="true: topic/compressed is read instead")
+    crop: CropCard | None = Field(None, description="the part that the policy sees; null: the whole image")
+    resize: ResizeCard | None = Field(None, description="what is left after `crop`, brought to this size; null: as it is")
+    depth: DepthCard | None = Field(None, description="distances that a 16UC1 camera's images show; needed there, null elsewhere")
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, serialise: SerializerFunctionWrapHandler) -> dict:
+        """Without what came later and is not given: the hashes of a card that does not use it stay."""
+        return {key: value for key, value in serialise(self).items() if value is not None or key not in _CAME_LATER}
+
+    @property
+    def depth_range(self) -> DepthRange | None:
+        """What the card asks of depth."""
+        return DepthRange(self.depth.near, self.depth.far) if self.depth else None
+
+    @property
+    def image_topic(self) -> str:
+        """Topic that the images are read from."""
+        return f"{self.topic}/compressed" if self.compressed else self.topic
+
+    @property
+    def info_topic(self) -> str:
+        """Topic of its camera_info, beside that of its images."""
+        folder, slash, _ = self.topic.rpartition("/")
+        return f"{folder}{slash}camera_info"
 
 
-class StateCard(Section):
-    topic: str = Field(description="relative topic of the joint states")
-    fields: list[str] = Field(min_length=1, description="<joint>.position, .velocity or .effort, in the policy's order")
-    max_age: float = Field(description="oldest joint state to decide from [s]")
-    max_skew: float = Field(description="largest distance in time between state and images, and between cameras [s]")
+def image_type(camera: CameraCard) -> str:
+    """ROS type of a camera's images."""
+    return "sensor_msgs/msg/CompressedImage" if camera.compressed else "sensor_msgs/msg/Image"
 
 
 class ActionCard(Section):
     space: Literal["JOINT_POSITION", "JOINT_RELATIVE", "JOINT_DELTA", "EE_POSE", "EE_RELATIVE", "EE_DELTA"] = Field(
         description="what the columns mean"
     )
-    names: list[str] = Field(min_length=1, description="one name for each column")
+    names: list[str] = Field(min_length=1, max_length=MOST_COLUMNS, description="one name for each column")
     step_period: float = Field(description="time from one step to the next [s]")
     horizon: Whole = Field(description="steps in a chunk")
 
@@ -104,15 +159,24 @@ class TaskCard(Section):
     success_metric: str = Field(description="what counts as success, in words")
     time_limit: float = Field(description="longest duration of a trial [s]")
 
+    def sentence_count(self) -> int:
+        """Sentences that the wording makes, those with one value in two slots counted. ValueError as ``template_slots``."""
+        return sum(prod(len(self.slots.get(slot, ())) for slot in template_slots(template)) for template in self.wording)
+
     def instructions(self) -> list[str]:
         """Every sentence that the wording makes. Two slots of one sentence never take the same value."""
-        sentences: list[str] = []
+        return [sentence for sentence, _ in self.readings()]
+
+    def readings(self) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
+        """Every sentence with the value of each slot in it, (name, value), by name."""
+        found: list[tuple[str, tuple[tuple[str, str], ...]]] = []
         for template in self.wording:
             slots = template_slots(template)
             for values in product(*(self.slots[slot] for slot in slots)):
                 if len(set(values)) == len(values):
-                    sentences.append(template.format(**dict(zip(slots, values))))
-        return sentences
+                    chosen = dict(zip(slots, values))
+                    found.append((template.format(**chosen), tuple(sorted(chosen.items()))))
+        return found
 
 
 class DatasetCard(Section):
@@ -121,6 +185,12 @@ class DatasetCard(Section):
 
 
 def template_slots(template: str) -> list[str]:
-    """Names of the slots in a wording, each once, in order. ValueError where a brace is left open."""
-    names = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
+    """Names of the slots in a wording, each once, in order. ValueError where a brace is left open, or holds more than a name."""
+    names = []
+    for _, name, form, conversion in Formatter().parse(template):
+        if name is None:
+            continue
+        if form or conversion or not name.isidentifier():  # {name:>999999999} would be a sentence of a gigabyte
+            raise ValueError(f"{{{name}}} holds more than a name" if name else "{} has no name")
+        names.append(name)
     return list(dict.fromkeys(names))

@@ -4,41 +4,24 @@ from __future__ import annotations
 
 import errno
 import json
-import math
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, BinaryIO
 
-import numpy as np
-
-if TYPE_CHECKING:
-    from vla_contract.chunk import ActionChunk
-    from vla_contract.observation import VLAObservation
-    from vla_contract.report import ChunkReport
+from vla_contract.chunk import ActionChunk
+from vla_contract.files import open_append, open_file
+from vla_contract.files.json_text import JsonError, parse_json
+from vla_contract.files.limits import ROW, ROWS, in_words, scaled
+from vla_contract.json_ready import json_ready
+from vla_contract.observation import VLAObservation
+from vla_contract.report import ChunkReport
 
 
 class EvidenceError(ValueError):
     """Evidence that cannot be read. The message names the file and the line."""
-
-
-def json_ready(value: Any) -> Any:
-    """Arrays and tuples as lists, NumPy scalars as numbers.
-
-    What is not finite becomes the text "NaN", "Infinity" or "-Infinity", which float() reads back: JSON has no such
-    numbers, and evidence must keep them.
-    """
-    if isinstance(value, dict):
-        return {str(key): json_ready(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return json_ready(value.tolist())
-    if isinstance(value, list | tuple):
-        return [json_ready(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
-    return value
 
 
 def observation_row(observation: VLAObservation, run_id: str, sequence: int) -> dict:
@@ -72,20 +55,20 @@ class EvidenceWriter:
 
     Use as a context manager, or call ``close``.
 
-    Raises OSError, with the file's name, where it cannot be opened.
+    Raises FileError for a link or what is no file, OSError, with the file's name, where it cannot be opened.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._file = open(self.path, "ab", buffering=0)
+        self._file = open_append(self.path)
         self._mend_last_line()
 
     def _mend_last_line(self) -> None:
         size = self._file.tell() or os.fstat(self._file.fileno()).st_size
         if size:
-            with open(self.path, "rb") as file:
+            with open_file(self.path) as file:
                 file.seek(size - 1)
                 if file.read(1) != b"\n":
                     self._append(b"\n")
@@ -96,9 +79,9 @@ class EvidenceWriter:
         Raises:
             TypeError: It holds what JSON cannot. OSError: It cannot be written, as on a full disk; names the file.
         """
-        line = json.dumps(json_ready(row), allow_nan=False, separators=(",", ":")) + "\n"
+        line = line_of(row)
         with self._lock:
-            self._append(line.encode())
+            self._append(line)
 
     def _append(self, data: bytes) -> None:
         done = 0
@@ -129,14 +112,29 @@ class EvidenceWriter:
         self.close()
 
 
+def line_of(row: dict) -> bytes:
+    """A row as the whole line that it is in a file. TypeError where it holds what JSON cannot."""
+    return (json.dumps(json_ready(row), allow_nan=False, separators=(",", ":")) + "\n").encode()
+
+
+def lines_of(file: BinaryIO, path: str | Path) -> Iterator[tuple[int, bytes]]:
+    """Number and content of each line. EvidenceError for one that is longer than any row."""
+    longest, number = scaled(ROW), 0
+    while line := file.readline(longest + 1):
+        number += 1
+        if len(line) > longest:
+            raise EvidenceError(f"{path}: line {number}: longer than {in_words(longest)}, a row has about 1 KiB")
+        yield number, line
+
+
 def read_rows(path: str | Path) -> Iterator[dict]:
-    """Rows of a file in order. EvidenceError names the file and the line that is broken."""
-    with open(path, encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
+    """Rows of a file in order. EvidenceError names the file and the line that is broken, FileError a file that is too large."""
+    with open_file(path, ROWS) as file:
+        for number, line in lines_of(file, path):
             try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise EvidenceError(f"{path}: line {number}: not JSON ({error})") from None
+                row = parse_json(line)
+            except JsonError as error:
+                raise EvidenceError(f"{path}: line {number}: {error}") from None
             if not isinstance(row, dict):
                 raise EvidenceError(f"{path}: line {number}: a {type(row).__name__}, a row is a mapping")
             yield row

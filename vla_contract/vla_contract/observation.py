@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vla_contract.evidence import json_ready
+from vla_contract.json_ready import json_ready
 
 
 class ObservationShapeError(ValueError):
@@ -24,7 +24,8 @@ class VLAObservation:
     stamp_ns: int
     """Acquisition of the first camera of the card [ns]."""
     images: dict[str, np.ndarray]
-    """By camera name: (H, W, 3) uint8, RGB."""
+    """By camera name: (H, W, 3) uint8, RGB. Whole, as the camera sends them; what a card's `crop` and `resize` leave of them
+    is made on the way into a policy, for those of other packages by ``load_policy``."""
     image_stamps_ns: dict[str, int]
     """Acquisition of each image [ns], by the same names."""
     state: np.ndarray
@@ -32,8 +33,10 @@ class VLAObservation:
     state_names: tuple[str, ...]
     """Shape (S,)."""
     state_stamp_ns: int
-    """Instant that the state was interpolated to [ns]."""
+    """Instant that the state holds for [ns]: interpolated to, or of the message that is nearest."""
     instruction: str
+    state_apart_ns: int = 0
+    """How far the nearest joint state really measured lies from ``stamp_ns`` [ns], of the field with the furthest one."""
 
     def __post_init__(self) -> None:
         for name, image in self.images.items():

@@ -39,6 +39,7 @@ class Verdict(IntEnum):
     EXPIRED = 14
     SUPERSEDED = 15
     LOST = 16
+    CONTENDED = 17
 
     @property
     def is_refusal(self) -> bool:

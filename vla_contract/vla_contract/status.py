@@ -20,6 +20,7 @@ class PolicyState(IntEnum):
     FROZEN_INPUT = 9
     INVALID_INPUT = 10
     ERROR = 11
+    CONTENDED = 12
 
 
 class ControllerState(IntEnum):
@@ -33,6 +34,8 @@ class ControllerState(IntEnum):
     DESYNC = 5
     STALE_STATE = 6
     HOMING = 7
+    CONTENDED = 8
+    SILENT_CONTROLLER = 9
 
 
 class RunError(IntEnum):
@@ -52,6 +55,7 @@ class RunError(IntEnum):
     CHUNKS_REFUSED = 11
     POLICY_FAILED = 12
     SHUTDOWN = 13
+    CONTENDED = 14
 
 
 class Outcome(IntEnum):

@@ -20,7 +20,7 @@ from std_srvs.srv import Trigger
 
 from vla_contract.ros.qos import RELIABLE, SENSOR
 from vla_contract.status import ControllerState
-from vla_controller.node import ControllerNode
+from vla_controller.ros.node import ControllerNode
 from vla_msgs.msg import ControllerStatus
 
 SHIM = """
@@ -43,7 +43,7 @@ int clock_gettime(clockid_t id, struct timespec *out) {
 """Of C, in the place of the system's own clock_gettime."""
 
 
-class Cell:
+class NodeAndArm:
     """The controller, and an arm that is where it is commanded to be."""
 
     def __init__(self) -> None:
@@ -97,25 +97,25 @@ class Cell:
 def main() -> None:
     domain, card, model = sys.argv[1:]
     rclpy.init(args=["--ros-args", "-p", f"card:={card}", "-p", f"model:={model}"], domain_id=int(domain))
-    cell = Cell()
-    assert cell.until(lambda: cell.seen(ControllerState.IDLE, ready=True), 15.0) is not None
-    cell.home()
-    cell.set_clock(-3.0)
-    cell.until(lambda: False, 1.0)
-    after = cell.statuses[2:]
+    rig = NodeAndArm()
+    assert rig.until(lambda: rig.seen(ControllerState.IDLE, ready=True), 15.0) is not None
+    rig.home()
+    rig.set_clock(-3.0)
+    rig.until(lambda: False, 1.0)
+    after = rig.statuses[2:]
     seen = {
-        "statuses": len(cell.statuses),
+        "statuses": len(rig.statuses),
         "ages": [s.state_age.sec + s.state_age.nanosec * 1e-9 for s in after],
         "messages": [s.message for s in after],
-        "ready_after": cell.until(lambda: cell.seen(ControllerState.IDLE, ready=True), 6.0),
+        "ready_after": rig.until(lambda: rig.seen(ControllerState.IDLE, ready=True), 6.0),
     }
-    cell.connected = False
-    cell.set_clock(-3.0)
-    seen["stale_after"] = cell.until(lambda: cell.seen(ControllerState.STALE_STATE), 2.0)
+    rig.connected = False
+    rig.set_clock(-3.0)
+    seen["stale_after"] = rig.until(lambda: rig.seen(ControllerState.STALE_STATE), 2.0)
     print(json.dumps(seen))
-    cell.executor.shutdown()
-    cell.node.destroy_node()
-    cell.arm.destroy_node()
+    rig.executor.shutdown()
+    rig.node.destroy_node()
+    rig.arm.destroy_node()
     rclpy.shutdown()
 
 

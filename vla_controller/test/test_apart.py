@@ -2,69 +2,11 @@
 
 import numpy as np
 import pytest
-from cells import HOME, MS, Rig, arm_section, make_card, make_chunk, panda_model, straight
+from cells import HOME, MS, Rig, arm_section, make_card, straight
+from following import CYCLE, Bench
 
 from vla_contract.report import Verdict
 from vla_contract.status import ControllerState
-from vla_controller.controller import ChunkController
-from vla_sim.jtc import JointTrajectoryEndpoint
-
-CYCLE = 2 * MS
-
-
-class Bench:
-    """A controller and the joint trajectory controller that it talks to, cycle by cycle of 2 ms; states at 100 Hz."""
-
-    def __init__(self, rule="legacy", references=False, **options):
-        self.steady_ns, self.lead_ns = 10**9, 10**18
-        self.card = make_card(rule=rule)
-        self.controller = ChunkController(
-            self.card, panda_model(), planning_margin_ns=40 * MS, clock=self.clock, steady=lambda: self.steady_ns, **options
-        )
-        self.names = self.card.arms[0].joints
-        self.jtc = JointTrajectoryEndpoint(self.names, CYCLE, rule)
-        self.references = references
-        self.q, self.v, self.blocked = HOME.copy(), np.zeros(7), False
-        self.setpoints, self.sent, self.states = [], [], []
-
-    def clock(self):
-        return self.steady_ns + self.lead_ns
-
-    def take(self, output):
-        for message in output.trajectories:
-            if "arm_controller" in message.topic:
-                self.sent.append(message)
-                result = self.jtc.submit(message, self.clock())
-                assert result.accepted, result.reason
-        return output
-
-    def cycle(self):
-        self.steady_ns += CYCLE
-        setpoint = self.jtc.update(self.clock(), CYCLE, self.q, self.v)[0].copy()
-        self.setpoints.append(setpoint)
-        if not self.blocked:
-            self.v, self.q = (setpoint - self.q) / (CYCLE * 1e-9), setpoint
-        else:
-            self.v = np.zeros(7)
-        return setpoint
-
-    def run(self, ms):
-        for _ in range(ms * MS // CYCLE):
-            setpoint = self.cycle()
-            now = self.clock()
-            if self.references:
-                self.take(self.controller.on_controller_state(0, self.names, setpoint, 1.0, now))
-            if self.steady_ns % (10 * MS) == 0:
-                self.controller.on_joint_state(now, self.names, self.q, self.v, now)
-                self.take(self.controller.tick(now))
-                self.states.append(self.controller.snapshot(now).state)
-
-    def send(self, actions, sequence=0):
-        now = self.clock()
-        return self.take(self.controller.on_chunk(make_chunk(self.card, actions, now, sequence), now))
-
-    def largest_step(self, since):
-        return float(np.abs(np.diff(np.array(self.setpoints[since - 1 :]), axis=0)).max())
 
 
 def moving(ms=200, **options):
@@ -89,7 +31,7 @@ def test_an_arm_that_stops_following_is_noticed_although_its_controller_is_on_th
     bench.blocked = False
     bench.send(straight((0.0, -0.1, 0.0)), 1)
     bench.run(300)
-    assert bench.states[-1] is ControllerState.TRACKING, "at rest, and where it was told to be, it is ready again by itself"
+    assert bench.states[-1] is ControllerState.TRACKING, "at rest, and where it is commanded to be, it is ready again by itself"
 
 
 def test_a_reference_off_the_plan_is_noticed_although_the_arm_is_on_it():
@@ -169,7 +111,7 @@ def test_a_clock_that_is_set_while_a_stop_is_planned_does_not_lose_the_stop(rule
     for set_ms in (0, by_ms):
         bench = moving(400, rule=rule)
         since, sent = len(bench.setpoints), len(bench.sent)
-        set_while(bench, set_ms * MS, (bench.controller._cell, "_stop_from"))
+        set_while(bench, set_ms * MS, (bench.controller._arms.ways, "stop"))
         bench.take(bench.controller.stop(bench.clock()))
         bench.run(20)
         assert len(bench.sent) == sent + 1
@@ -185,16 +127,16 @@ def test_a_clock_that_is_set_while_the_way_home_is_planned_sends_nothing():
     bench = Bench()
     bench.q[0] += 0.3
     bench.run(150)
-    set_while(bench, -500 * MS, (bench.controller._cell, "_legs"))
+    set_while(bench, -500 * MS, (bench.controller._arms.ways, "legs"))
     output = bench.take(bench.controller.home(bench.clock()))
     assert not output.accepted and "set while" in output.message and not bench.sent
     bench.run(400)
     assert bench.take(bench.controller.home(bench.clock())).accepted
 
 
-@pytest.mark.parametrize("told", ["nothing", "another clock"])
+@pytest.mark.parametrize("states", ["none", "of another clock"])
 @pytest.mark.parametrize("by_ms", [-1000, 1000])
-def test_joint_states_that_stay_away_after_a_clock_was_set_brake(by_ms, told):
+def test_joint_states_that_stay_away_after_a_clock_was_set_brake(by_ms, states):
     """Homing is not bound by the open-loop limit: without states it would go on blind to its end."""
     bench = Bench(speed_scale=0.05)
     bench.q[0] += 1.0
@@ -206,7 +148,7 @@ def test_joint_states_that_stay_away_after_a_clock_was_set_brake(by_ms, told):
     for _ in range(200):
         bench.steady_ns += 10 * MS
         now = bench.clock()
-        if told == "another clock":
+        if states == "of another clock":
             stamp = bench.steady_ns + driver_ns
             bench.controller.on_joint_state(stamp, bench.names, bench.q, bench.v, now)
         bench.take(bench.controller.tick(now))

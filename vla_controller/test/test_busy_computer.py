@@ -5,6 +5,7 @@ import pytest
 from cells import HOME, MS, Rig, straight
 
 from vla_contract.report import Verdict
+from vla_contract.status import ControllerState
 
 
 def busy(taken_ms: int) -> Rig:
@@ -29,7 +30,7 @@ def test_a_stop_is_planned_for_a_later_splice():
     rig = busy(15)
     before = np.array([rig.controller.commanded_at(rig.now + t * MS)[0] for t in range(18)])
     rig.take(rig.controller.stop(rig.now))
-    stopped = rig.controller._cell.splice_ns
+    stopped = rig.controller._arms.splice_ns
     assert rig.now + 18 * MS <= stopped <= rig.now + 41 * MS
     after = np.array([rig.controller.commanded_at(rig.now + t * MS)[0] for t in range(18)])
     np.testing.assert_allclose(after, before, atol=1e-12)
@@ -48,30 +49,30 @@ def test_a_stop_that_cannot_be_sent_in_time_is_tried_again():
     rig.run(20)
     assert len(rig.arm_messages) == sent + 1
     rig.run(800)
-    assert rig.output.status == "STOPPED"
+    assert rig.output.status is ControllerState.STOPPED
     np.testing.assert_array_equal(rig.controller.commanded_at(rig.now)[1], 0.0)
 
 
 def test_a_stop_without_a_way_to_rest_is_tried_again(monkeypatch):
     rig = busy(0)
-    cell, sent = rig.controller._cell, len(rig.arm_messages)
-    monkeypatch.setattr(cell, "_stop_from", lambda splice_ns: None)
+    arms, sent = rig.controller._arms, len(rig.arm_messages)
+    monkeypatch.setattr(arms.ways, "stop", lambda state, anchor: None)
     out = rig.take(rig.controller.stop(rig.now))
-    assert out.status == "STOPPED" and "goes on" in out.message and len(rig.arm_messages) == sent
+    assert out.status is ControllerState.STOPPED and "goes on" in out.message and len(rig.arm_messages) == sent
     rig.run(30)
     monkeypatch.undo()
     rig.run(10)
-    assert len(rig.arm_messages) == sent + 1 and cell.braking
+    assert len(rig.arm_messages) == sent + 1 and arms.braking
 
 
 @pytest.mark.parametrize("taken", [30, 150])
 def test_home_while_moving_never_makes_a_step(taken):
     rig = busy(taken)
-    before = rig.controller._cell.timeline
+    before = rig.controller._arms.timeline
     now = rig.now
     rig.take(rig.controller.home(now))
     arrives = now + rig.taken
-    after = rig.controller._cell.timeline
+    after = rig.controller._arms.timeline
     if rig.output.accepted:
         np.testing.assert_allclose(after.sample(arrives)[0], before.sample(arrives)[0], atol=1e-9)
         np.testing.assert_allclose(after.sample(arrives)[1], before.sample(arrives)[1], atol=1e-9)
@@ -89,11 +90,11 @@ def test_home_at_rest_begins_after_the_time_that_planning_took():
 
 def test_home_takes_the_place_of_a_brake_that_had_to_wait(monkeypatch):
     rig = busy(0)
-    cell, stop_from = rig.controller._cell, rig.controller._cell._stop_from
-    monkeypatch.setattr(cell, "_stop_from", lambda splice_ns: None)
+    arms, stop = rig.controller._arms, rig.controller._arms.ways.stop
+    monkeypatch.setattr(arms.ways, "stop", lambda state, anchor: None)
     rig.send([], 1)  # a chunk of horizon 0: brake
-    monkeypatch.setattr(cell, "_stop_from", stop_from)
+    monkeypatch.setattr(arms.ways, "stop", stop)
     rig.take(rig.controller.home(rig.now))
     assert rig.output.accepted
     rig.run(100)
-    assert rig.output.status == "HOMING" and not cell.braking
+    assert rig.output.status is ControllerState.HOMING and not arms.braking

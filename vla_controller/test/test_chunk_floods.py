@@ -3,9 +3,10 @@
 from cells import Rig, make_chunk, straight
 
 from vla_contract.report import Phase, Verdict
+from vla_contract.status import ControllerState
 
 
-def test_the_newest_is_planned_and_the_others_are_told():
+def test_the_newest_is_planned_and_the_others_are_reported():
     rig = Rig()
     chunks = [make_chunk(rig.card, straight(), rig.now, sequence) for sequence in range(20)]
     out = rig.take(rig.controller.on_chunks(chunks, rig.now))
@@ -35,7 +36,7 @@ def test_a_brake_among_them_is_obeyed():
     rig.run(500)
     motion, brake = make_chunk(rig.card, straight(), rig.now, 1), make_chunk(rig.card, [], rig.now, 2)
     rig.take(rig.controller.on_chunks([motion, brake], rig.now))
-    told = {r.sequence: r.verdict for r in rig.reports if r.sequence and r.phase is Phase.SCHEDULED}
-    assert told == {1: Verdict.SUPERSEDED, 2: Verdict.BRAKE}
+    verdicts = {r.sequence: r.verdict for r in rig.reports if r.sequence and r.phase is Phase.SCHEDULED}
+    assert verdicts == {1: Verdict.SUPERSEDED, 2: Verdict.BRAKE}
     rig.run(600)
-    assert rig.output.status == "IDLE"
+    assert rig.output.status is ControllerState.IDLE

@@ -18,8 +18,9 @@ from sensor_msgs.msg import JointState  # noqa: E402
 from vla_contract.ros.convert import chunk_to_msg  # noqa: E402
 from vla_contract.ros.qos import CHUNKS, SENSOR  # noqa: E402
 from vla_contract.ros.stamps import ns_to_stamp  # noqa: E402
-from vla_controller.node import ControllerNode  # noqa: E402
-from vla_controller.output import Output  # noqa: E402
+from vla_controller.books.output import Output  # noqa: E402
+from vla_controller.ros.node import ControllerNode  # noqa: E402
+from vla_graph.process import free_domain  # noqa: E402
 from vla_msgs.msg import ActionChunk  # noqa: E402
 
 PLANNING = 0.03  # [s] for one call, however many chunks it is given
@@ -61,7 +62,7 @@ def graph(tmp_path):
     card.write_text(yaml.safe_dump(make_card().to_dict()))
     model.write_text(panda_urdf())
     rclpy.init(
-        args=["--ros-args", "-p", f"card:={card}", "-p", f"model:={model}"], domain_id=30 + uuid.uuid4().int % 60
+        args=["--ros-args", "-p", f"card:={card}", "-p", f"model:={model}"], domain_id=free_domain()
     )
     node, peer = ControllerNode(), rclpy.create_node("peer", use_global_arguments=False)
     node._core = SlowCore(node._core)

@@ -7,6 +7,7 @@ import pytest
 from cells import MS, Rig, make_card, straight
 
 from vla_contract.report import Phase, Verdict
+from vla_contract.status import ControllerState
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -80,7 +81,7 @@ def test_superseded_before_its_first_step(rig):
     assert (closed.verdict, closed.steps_executed, closed.first_executed_ns) == (Verdict.SUPERSEDED, 0, 0)
 
 
-def test_gaps_are_lost_and_told_once(rig):
+def test_gaps_are_reported_lost_once(rig):
     rig.send(straight(), 0)
     rig.send(straight(), 3)
     rig.run(1500)
@@ -131,4 +132,4 @@ def test_dry_run_reports_and_commands_nothing():
     assert rig.trajectories == [] and len(rig.of_phase(Phase.CLOSED)) == 3
     # the arm does not move, so each chunk is planned from where it stands
     assert all(r.message.startswith("starts from rest") for r in rig.of_phase(Phase.SCHEDULED))
-    assert rig.output.status == "IDLE"
+    assert rig.output.status is ControllerState.IDLE

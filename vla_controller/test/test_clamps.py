@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from cells import HOME, LOWER, MS, UPPER, Rig, make_card, straight
 
-import vla_controller.chunk_plan
+import vla_controller.planning.chunk_plan
 from vla_contract.report import Phase, Verdict
-from vla_controller.limits import Violation
+from vla_contract.status import ControllerState
+from vla_controller.planning.limits import Violation
 
 HOME_X, HOME_Z = 0.41489, 0.39695  # of the tool [m]
 
@@ -40,6 +41,16 @@ def test_workspace(rig, speed, axis, bound):
     assert abs(path[-1] - bound) < 0.02  # it goes as far as it may
     rig.run(4000)
     assert closed(rig).steps_clamped == len({c.step for c in report.clamps})
+
+
+def test_a_step_that_two_limits_cut_is_one_clamped_step(rig):
+    rig.send(straight((0.4, 0.35, 0)))
+    report = rig.reports[0]
+    steps = [clamp.step for clamp in report.clamps]
+    assert len(steps) > len(set(steps)) >= 5, "several limits cut some of its steps"
+    assert report.phase is Phase.SCHEDULED and report.steps_clamped == len(set(steps))
+    rig.run(4000)
+    assert closed(rig).steps_clamped == len(set(steps))
 
 
 def test_planned_actions_tell_what_the_clamp_left(rig):
@@ -147,9 +158,9 @@ def test_open_loop_limit_ends_the_motion_early(rig):
     np.testing.assert_allclose(report.planned_actions[7, :3], [0.008, 0.0, 0.0], atol=1e-12)  # 80 ms of it are left
     np.testing.assert_array_equal(report.planned_actions[8:, :6], 0.0)
     rig.run(820)
-    assert rig.output.status == "BRAKING"
+    assert rig.output.status is ControllerState.BRAKING
     rig.run(500)
-    assert rig.output.status == "IDLE"
+    assert rig.output.status is ControllerState.IDLE
 
 
 def test_without_a_way_the_motion_under_way_stays(rig, monkeypatch):
@@ -159,7 +170,7 @@ def test_without_a_way_the_motion_under_way_stays(rig, monkeypatch):
     before = [rig.controller.commanded_at(t)[0] for t in times]
     trajectories = len(rig.trajectories)
     violation = Violation("jerk panda_joint2", 12.0, 0.1)
-    monkeypatch.setattr(vla_controller.chunk_plan, "check_curve", lambda *_, **__: violation)
+    monkeypatch.setattr(vla_controller.planning.chunk_plan, "check_curve", lambda *_, **__: violation)
     rig.send(straight((0, 0.1, 0)), 1)
     assert rig.reports[-1].verdict is Verdict.INFEASIBLE and "jerk panda_joint2" in rig.reports[-1].message
     assert len(rig.trajectories) == trajectories

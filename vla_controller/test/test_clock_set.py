@@ -1,4 +1,4 @@
-"""A clock that is set while the arm moves: told by a clock that never is, and the motion under way stays known."""
+"""A clock that is set while the arm moves: noticed by a clock that never is, and the motion under way stays known."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from cells import MS, Rig, straight
 from curve import sample
 
 from vla_contract.report import Phase, Verdict
-from vla_controller.clock_watch import ClockWatch
+from vla_controller.intake.clock_watch import ClockWatch
 
 
 class Clocks:
@@ -25,7 +25,7 @@ class Clocks:
         self.steady_ns += int(ms * MS)
 
 
-@pytest.fixture(params=["told", "read"])
+@pytest.fixture(params=["given", "read"])
 def clocks(request):
     clocks = Clocks()
     clocks.watch = ClockWatch(clocks.clock if request.param == "read" else None, clocks.steady)
@@ -43,7 +43,7 @@ def test_time_that_goes_on_is_no_jump(clocks):
 
 
 @pytest.mark.parametrize("ms", [-3_600_000, -500, -60, 11, 500, 3_600_000])
-def test_a_jump_is_told_once_with_its_size(clocks, ms):
+def test_a_jump_is_reported_once_with_its_size(clocks, ms):
     take(clocks)
     clocks.go_on(10)
     clocks.ahead_ns += ms * MS

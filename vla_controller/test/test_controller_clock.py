@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import time
-import uuid
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,8 @@ from rosgraph_msgs.msg import Clock as ClockMsg  # noqa: E402
 
 from vla_contract.ros.qos import SENSOR  # noqa: E402
 from vla_contract.ros.stamps import ns_to_stamp  # noqa: E402
-from vla_controller import node as node_module  # noqa: E402
+from vla_controller.ros import node as node_module  # noqa: E402
+from vla_graph.process import free_domain  # noqa: E402
 
 
 def files(folder):
@@ -45,7 +45,7 @@ def test_a_clock_set_back_while_homing_keeps_nothing_waiting(tmp_path):
     subprocess.run([compiler, "-shared", "-fPIC", "-o", str(shim), str(source)], check=True)
     rig = Path(__file__).with_name("clock_rig.py")
     done = subprocess.run(
-        [sys.executable, str(rig), str(1 + uuid.uuid4().int % 100), str(card), str(model)],
+        [sys.executable, str(rig), str(free_domain()), str(card), str(model)],
         capture_output=True, text=True, timeout=90, env=os.environ | {"LD_PRELOAD": str(shim)},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -60,7 +60,7 @@ def test_a_clock_set_back_while_homing_keeps_nothing_waiting(tmp_path):
 def test_under_simulated_time_the_core_sees_time_pass_while_it_plans(tmp_path, monkeypatch):
     card, model = files(tmp_path)
     arguments = ["-p", f"card:={card}", "-p", f"model:={model}", "-p", "use_sim_time:=true"]
-    rclpy.init(args=["--ros-args", *arguments], domain_id=1 + uuid.uuid4().int % 100)
+    rclpy.init(args=["--ros-args", *arguments], domain_id=free_domain())
     given, make = {}, node_module.ChunkController
     monkeypatch.setattr(node_module, "ChunkController", lambda *a, **options: given.update(options) or make(*a, **options))
     node, simulator = node_module.ControllerNode(), rclpy.create_node("simulator", use_global_arguments=False)

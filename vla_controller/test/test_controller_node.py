@@ -30,16 +30,17 @@ from vla_contract.ros.convert import chunk_to_msg, report_from_msg  # noqa: E402
 from vla_contract.ros.qos import LATCHED, RELIABLE, SENSOR  # noqa: E402
 from vla_contract.ros.stamps import ns_to_stamp, stamp_to_ns  # noqa: E402
 from vla_contract.status import ControllerState  # noqa: E402
-from vla_controller.parameters import declare_parameters  # noqa: E402
+from vla_controller.ros.parameters import declare_parameters  # noqa: E402
+from vla_graph.process import free_domain  # noqa: E402
 from vla_msgs.msg import ActionChunk, ChunkReport, ControllerStatus  # noqa: E402
 
-NODE = [sys.executable, "-m", "vla_controller.node", "--ros-args"]
+NODE = [sys.executable, "-m", "vla_controller.ros.node", "--ros-args"]
 
 
 @pytest.fixture(scope="module")
 def domain():
     """A domain of its own, so that graphs on the same computer do not meet."""
-    os.environ["ROS_DOMAIN_ID"] = str(120 + os.getpid() % 80)
+    os.environ["ROS_DOMAIN_ID"] = str(free_domain())
     yield
     del os.environ["ROS_DOMAIN_ID"]
 

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from vla_controller.controller_state import StateReader, state_topic
+from vla_contract.ros.names import controller_state_topic
+from vla_controller.ros.controller_state import StateReader
 
 
 @dataclass
@@ -36,11 +37,11 @@ def test_no_set_point_is_nothing():
 
 def test_a_scaling_of_0_counts_once_another_was_seen():
     reader = StateReader()
-    told = [
+    scalings = [
         reader.read(SimpleNamespace(joint_names=NAMES, reference=Point([0.0, 0.0]), speed_scaling_factor=scaling))[2]
         for scaling in (0.0, 1.0, 0.3, 0.0)
     ]
-    assert told == [1.0, 1.0, 0.3, 0.0]
+    assert scalings == [1.0, 1.0, 0.3, 0.0]
 
 
 @pytest.mark.parametrize(
@@ -52,4 +53,4 @@ def test_a_scaling_of_0_counts_once_another_was_seen():
     ],
 )
 def test_the_state_is_beside_the_commands(commands, state):
-    assert state_topic(commands) == state
+    assert controller_state_topic(commands) == state

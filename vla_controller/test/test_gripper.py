@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from cells import MS, Rig, arm_section, make_card, straight
 
-from vla_controller.gripper import Gripper, GripperCommand, Grippers
+from vla_controller.planning.gripper import Gripper, GripperCommand, Grippers
 
 
 def with_gripper(values):

@@ -1,7 +1,5 @@
 """Grippers without a trajectory controller: which message goes where, and what is said when a package is missing."""
 
-import importlib.util
-import os
 import sys
 import time
 from functools import partial
@@ -13,19 +11,22 @@ from cells import Rig, arm_section, make_card, straight
 
 rclpy = pytest.importorskip("rclpy", reason="needs ROS 2")
 
+import control_msgs.action  # noqa: E402
+from rclpy.action import ActionServer  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from std_msgs.msg import Float64MultiArray  # noqa: E402
 
 from vla_contract.ros.qos import RELIABLE  # noqa: E402
-from vla_controller import gripper_ros  # noqa: E402
-from vla_controller.gripper import GripperCommand  # noqa: E402
-from vla_controller.gripper_ros import MAX_EFFORT, GripperSenders  # noqa: E402
+from vla_controller.planning.gripper import GripperCommand  # noqa: E402
+from vla_controller.ros import gripper_ros  # noqa: E402
+from vla_controller.ros.gripper_ros import MAX_EFFORT, GripperSenders  # noqa: E402
+from vla_graph.process import free_domain  # noqa: E402
 
 
 @pytest.fixture
 def node():
     context = rclpy.Context()
-    rclpy.init(context=context, domain_id=20 + os.getpid() % 80)
+    rclpy.init(context=context, domain_id=free_domain())
     node = rclpy.create_node("grippers", context=context)
     yield node
     node.destroy_node()
@@ -52,13 +53,66 @@ def test_binary_publishes_one_number(node):
     assert heard and heard[0] == [0.04]
 
 
-@pytest.mark.skipif(importlib.util.find_spec("control_msgs") is not None, reason="control_msgs is installed")
-def test_a_missing_package_is_named_unless_nothing_is_to_be_sent(node):
-    card = card_with("gripper_command")
-    with pytest.raises(ValueError, match="panda_hand: interface 'gripper_command' needs the package control_msgs.*'jtc'"):
+@pytest.mark.parametrize(
+    "interface, action", [("gripper_command", "GripperCommand"), ("parallel_gripper_command", "ParallelGripperCommand")]
+)
+def test_a_missing_package_is_named_unless_nothing_is_to_be_sent(node, monkeypatch, interface, action):
+    monkeypatch.setitem(sys.modules, "control_msgs", None)
+    monkeypatch.setitem(sys.modules, "control_msgs.action", None)
+    card = card_with(interface)
+    with pytest.raises(
+        ValueError, match=f"panda_hand: interface '{interface}' needs the action {action} of the package control_msgs.*'jtc'"
+    ):
         GripperSenders(node, card)
     senders = GripperSenders(node, card, needed=False)
-    senders.send(GripperCommand("tool/commands", "gripper_command", "panda_finger_joint1", 0.0))
+    senders.send(GripperCommand("tool/commands", interface, "panda_finger_joint1", 0.0))
+
+
+SERVED = {
+    "gripper_command": control_msgs.action.GripperCommand,
+    "parallel_gripper_command": control_msgs.action.ParallelGripperCommand,
+}
+
+
+@pytest.mark.parametrize("interface", SERVED)
+def test_the_real_action_gets_the_position_and_the_force(node, interface):
+    """Over the middleware, with the types that the environment has."""
+    goals = []
+
+    def execute(handle):
+        goals.append(handle.request.command)
+        handle.succeed()
+        return SERVED[interface].Result(reached_goal=True)
+
+    server = ActionServer(node, SERVED[interface], "tool/commands", execute)
+    senders = GripperSenders(node, card_with(interface))
+    command, failures = command_that_counts(0.02, interface)
+    spin(node, 1.0)
+    senders.send(command)
+    spin(node, 1.0)
+    server.destroy()
+    assert failures == [] and len(goals) == 1
+    if interface == "gripper_command":
+        assert (goals[0].position, goals[0].max_effort) == (0.02, MAX_EFFORT)
+    else:
+        assert (goals[0].name, list(goals[0].position), list(goals[0].effort)) == (["panda_finger_joint1"], [0.02], [MAX_EFFORT])
+
+
+@pytest.mark.parametrize("interface, other", [tuple(SERVED), tuple(SERVED)[::-1]])
+def test_a_server_of_the_other_type_is_named(node, monkeypatch, interface, other):
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=node.context.get_domain_id())
+    gripper = rclpy.create_node("gripper", context=context)
+    ActionServer(gripper, SERVED[other], "tool/commands", lambda handle: None)
+    senders, lines = GripperSenders(node, card_with(interface)), []
+    monkeypatch.setattr(node, "get_logger", lambda: SimpleNamespace(error=lines.append))
+    command, failures = command_that_counts(0.02, interface)
+    spin(node, 1.0)
+    senders.send(command)
+    gripper.destroy_node()
+    rclpy.shutdown(context=context)
+    assert failures == [0.02] and len(lines) == 1
+    assert f"control_msgs/action/{SERVED[other].__name__}" in lines[0] and f"would be {other}" in lines[0]
 
 
 class Answer:
@@ -146,14 +200,14 @@ def test_gripper_command_sends_a_goal_where_a_server_is_there(senders, monkeypat
         ({"cancelled": True}, True),
     ],
 )
-def test_a_goal_that_is_not_taken_is_told_as_failed(senders, answer, fails):
+def test_a_goal_that_is_not_taken_is_reported_as_failed(senders, answer, fails):
     command, failures = command_that_counts()
     senders.send(command)
     FakeClient.last.answers[0].done(**answer)
     assert failures == ([0.04] if fails else [])
 
 
-def test_a_goal_that_is_never_answered_is_told_as_failed_once(node, senders, monkeypatch):
+def test_a_goal_that_is_never_answered_is_reported_as_failed_once(node, senders, monkeypatch):
     monkeypatch.setattr(gripper_ros, "ANSWER_S", 0.2)
     command, failures = command_that_counts()
     senders.send(command)
@@ -195,7 +249,7 @@ def test_a_gripper_that_comes_late_still_closes(senders, monkeypatch):
     assert FakeClient.last.goals == [(0.0, MAX_EFFORT)] * 2
 
 
-def test_what_fails_is_told_in_the_log_but_not_at_every_chunk(node, senders, monkeypatch):
+def test_what_fails_is_logged_but_not_at_every_chunk(node, senders, monkeypatch):
     lines = []
     monkeypatch.setattr(node, "get_logger", lambda: SimpleNamespace(error=lines.append))
     monkeypatch.setattr(FakeClient, "ready", False)
@@ -208,7 +262,7 @@ def test_what_fails_is_told_in_the_log_but_not_at_every_chunk(node, senders, mon
     assert len(lines) == 2 and "refused" in lines[1]
 
 
-def test_a_binary_command_that_nobody_hears_is_told_as_failed(node):
+def test_a_binary_command_that_nobody_hears_is_reported_as_failed(node):
     command, failures = command_that_counts(interface="binary")
     GripperSenders(node, card_with("binary")).send(command)
     assert failures == [0.04]

@@ -4,6 +4,7 @@ import numpy as np
 from cells import MS, Rig, straight
 
 from vla_contract.report import Verdict
+from vla_contract.status import ControllerState
 
 
 def measured(rig: Rig, q, ms: int = 10):
@@ -36,7 +37,7 @@ def test_one_wrong_state_refuses_chunks_for_50_ms_and_changes_nothing_else():
     rig.send(straight(), 1)
     assert rig.reports[-1].verdict is Verdict.NO_STATE and "jump" in rig.reports[-1].message
     rig.run(80)
-    assert len(rig.arm_messages) == sent and rig.output.status == "TRACKING"
+    assert len(rig.arm_messages) == sent and rig.output.status is ControllerState.TRACKING
     rig.send(straight(), 2)
     assert [r for r in rig.reports if r.sequence == 2][0].verdict is Verdict.ACCEPTED
 
@@ -46,7 +47,7 @@ def test_a_jump_that_stays_while_moving_is_desync():
     rig.send(straight())
     rig.run(500)
     measured(rig, rig.q + 0.5, 70)
-    assert rig.output.status == "DESYNC"
+    assert rig.output.status is ControllerState.DESYNC
 
 
 def test_fast_motion_is_no_jump():

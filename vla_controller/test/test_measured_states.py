@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from cells import HOME, MS, Rig, arm_section, make_card, panda_model, straight
 
-from vla_contract.report import Verdict
-from vla_controller.limits import check_curve
+from vla_contract.report import Phase, Verdict
+from vla_controller.intake.joint_states import JointStates
+from vla_controller.planning.limits import check_curve
 
 
 def test_states_of_the_future_are_not_taken_and_said_so():
@@ -57,6 +58,23 @@ def test_a_sagging_arm_does_not_ratchet_down():
             rig.controller.on_joint_state(rig.now, rig.names, rig.q, commanded[1], rig.now)
             rig.take(rig.controller.tick(rig.now))
     np.testing.assert_allclose(rig.controller.commanded_at(rig.now)[0], HOME, atol=1e-9)
+    np.testing.assert_allclose(rig.of_phase(Phase.SCHEDULED)[-1].commanded_minus_measured, -sag, atol=1e-9)
+
+
+def test_positions_and_velocities_go_by_name_in_whatever_order_they_come():
+    states = JointStates(("a", "b", "c"), np.full(3, 100.0))
+    states.update(0, ("a", "b", "c"), [0.1, 0.2, 0.3], [1.0, 2.0, 3.0])
+    states.update(10 * MS, ("c", "other", "a", "b"), [0.33, 9.0, 0.11, 0.22], [3.3, 8.0, 1.1, 2.2])
+    np.testing.assert_array_equal(states.positions, [0.11, 0.22, 0.33])
+    np.testing.assert_array_equal(states.velocities, [1.1, 2.2, 3.3])
+
+
+@pytest.mark.parametrize("velocities", [None, [], [np.nan] * 3], ids=["none", "empty", "nan"])
+def test_a_velocity_that_is_not_measured_is_the_way_over_the_time(velocities):
+    states = JointStates(("a", "b", "c"), np.full(3, 100.0))
+    states.update(0, ("a", "b", "c"), [0.1, 0.2, 0.3], velocities)
+    states.update(20 * MS, ("b", "c", "a"), [0.19, 0.3, 0.15], velocities)
+    np.testing.assert_allclose(states.velocities, [2.5, -0.5, 0.0], atol=1e-12)
 
 
 def test_one_slowed_arm_of_two_keeps_both_still():
@@ -75,7 +93,7 @@ def test_one_slowed_arm_of_two_keeps_both_still():
 @pytest.mark.parametrize("where", ["q", "v", "a", "times"])
 def test_a_curve_that_is_no_number_is_never_within_the_limits(where):
     rig = Rig()
-    arm = rig.controller._cell.arms[0]
+    arm = rig.controller._arms.arms[0]
     curve = {"times": np.array([0, 100 * MS]), "q": np.stack([HOME, HOME]), "v": np.zeros((2, 7)), "a": np.zeros((2, 7))}
     assert check_curve(arm.limits, arm.model, *(curve[k] for k in ("times", "q", "v", "a"))) is None
     if where == "times":
@@ -85,7 +103,7 @@ def test_a_curve_that_is_no_number_is_never_within_the_limits(where):
     assert check_curve(arm.limits, arm.model, *(curve[k] for k in ("times", "q", "v", "a"))) is not None
 
 
-def test_a_description_without_collision_shapes_is_told():
+def test_a_description_without_collision_shapes_is_refused():
     import re
 
     from cells import JOINTS, panda_urdf

@@ -7,9 +7,9 @@ from cells import MS
 
 from vla_contract.report import ChunkReport, Phase, Verdict
 from vla_contract.status import ControllerState
-from vla_controller.diagnostics import Health, Level, Monitor
-from vla_controller.output import Snapshot
-from vla_controller.reports import Counts
+from vla_controller.books.diagnostics import Health, Level, Monitor
+from vla_controller.books.output import Snapshot
+from vla_controller.books.reports import Counts
 
 
 def snapshot(state=ControllerState.IDLE, message="", **counts):
@@ -21,8 +21,8 @@ def delayed(delay_ms, bound_ms, state=ControllerState.TRACKING):
 
 
 def judge(monitor, snap, now_ms=0, **changes):
-    told = {"message": "", "speed_scale": 1.0, "dry_run": False, **changes}
-    return monitor.judge(snap, now_ms * MS, **told)
+    options = {"message": "", "speed_scale": 1.0, "dry_run": False, **changes}
+    return monitor.judge(snap, now_ms * MS, **options)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,11 @@ def test_the_level_of_each_state(state, level):
     health = judge(Monitor(), snapshot(state))
     assert health.level is level and health.message and health.values["state"] == state.name
     assert judge(Monitor(), snapshot(state, "because of that")).message == "because of that"
+
+
+@pytest.mark.parametrize("state", ControllerState)
+def test_no_state_is_without_a_level(state):
+    assert judge(Monitor(), snapshot(state)).message
 
 
 def test_without_a_model_it_says_what_it_waits_for():
@@ -101,13 +106,13 @@ def test_a_delay_near_what_the_strategy_allows_warns(delay_ms, bound_ms, level):
     health = judge(Monitor(), delayed(delay_ms, bound_ms))
     assert health.level is level
     if level is Level.WARN:
-        told = (f"{delay_ms} ms", f"{bound_ms} ms", "policy faster", "longer")
-        assert all(words in health.message for words in told), health.message
+        expected = (f"{delay_ms} ms", f"{bound_ms} ms", "policy faster", "longer")
+        assert all(words in health.message for words in expected), health.message
     else:
         assert health.message == "executing a chunk"
 
 
-def test_a_delay_that_no_chunk_can_keep_is_told_as_such():
+def test_a_delay_that_no_chunk_can_keep_is_said_as_such():
     health = judge(Monitor(), delayed(20, -10))  # the planning margin is longer than the committed steps
     assert health.level is Level.WARN and "allows 0 ms" in health.message
 
@@ -127,7 +132,7 @@ def test_the_message_is_named_after_the_node():
     pytest.importorskip("rclpy", reason="needs ROS 2")
     from diagnostic_msgs.msg import DiagnosticStatus
 
-    from vla_controller.messages import health_to_msg
+    from vla_controller.ros.messages import health_to_msg
 
     status = health_to_msg(Health(Level.ERROR, "words", {"a": "1"}), "/cell/controller", "panda", 0).status[0]
     assert status.level == DiagnosticStatus.ERROR

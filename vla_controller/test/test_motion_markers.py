@@ -5,7 +5,7 @@ import pytest
 from cells import MS, arm_section, make_card
 
 from vla_contract.report import ChunkReport, Clamp, Phase, Verdict
-from vla_controller.markers import Picture, ShapeKind, box_edges
+from vla_controller.books.markers import MotionShapes, ShapeKind, box_edges
 
 PATH = np.array([[0.4, 0.0, 0.3], [0.5, 0.0, 0.3], [0.5, 0.1, 0.3]])
 
@@ -21,8 +21,8 @@ def tool_at(t_ns, arm):
     return np.array([t_ns / (1000 * MS), float(arm), 0.5])
 
 
-def drawn(picture, paths=(PATH,)):
-    return {(shape.namespace, shape.id): shape for shape in picture.shapes(list(paths))}
+def drawn(image, paths=(PATH,)):
+    return {(shape.namespace, shape.id): shape for shape in image.shapes(list(paths))}
 
 
 def test_a_box_has_twelve_edges_along_the_axes():
@@ -34,7 +34,7 @@ def test_a_box_has_twelve_edges_along_the_axes():
 
 
 def test_path_and_box_are_in_the_base_frame():
-    shapes = drawn(Picture(make_card()))
+    shapes = drawn(MotionShapes(make_card()))
     assert set(shapes) == {("path", 0), ("workspace", 0)}
     assert {shape.frame for shape in shapes.values()} == {"panda_link0"}
     np.testing.assert_array_equal(shapes["path", 0].points, PATH)
@@ -42,19 +42,19 @@ def test_path_and_box_are_in_the_base_frame():
 
 @pytest.mark.parametrize("path", [PATH[:1], PATH[:0]])
 def test_a_standing_arm_has_no_path(path):
-    assert ("path", 0) not in drawn(Picture(make_card()), [path])
+    assert ("path", 0) not in drawn(MotionShapes(make_card()), [path])
 
 
 def test_clamped_steps_are_marked_where_the_tool_will_be_and_why():
-    picture = Picture(make_card())
+    image = MotionShapes(make_card())
     clamps = (
         Clamp(1, "workspace z", 0.1),
         Clamp(1, "tool_speed", 0.2),
         Clamp(1, "tool_speed", 0.1),
         Clamp(3, "reach", 1.0),
     )
-    picture.on_report(report(clamps), tool_at)
-    shapes = drawn(picture)
+    image.on_report(report(clamps), tool_at)
+    shapes = drawn(image)
     dot, text = shapes["clamped", 0], shapes["why", 0]
     assert (dot.kind, text.kind) == (ShapeKind.SPHERE, ShapeKind.TEXT)
     np.testing.assert_allclose(dot.points, [[0.1, 0.0, 0.5]])
@@ -63,41 +63,41 @@ def test_clamped_steps_are_marked_where_the_tool_will_be_and_why():
 
 
 def test_the_next_plan_replaces_the_marks_and_other_reports_do_not():
-    picture = Picture(make_card())
-    picture.on_report(report((Clamp(0, "reach", 1.0),)), tool_at)
-    picture.on_report(report(phase=Phase.CLOSED), tool_at)
-    picture.on_report(report(verdict=Verdict.NOT_FINITE), tool_at)
-    assert ("clamped", 0) in drawn(picture)
-    picture.on_report(report(), tool_at)
-    assert ("clamped", 0) not in drawn(picture)
+    image = MotionShapes(make_card())
+    image.on_report(report((Clamp(0, "reach", 1.0),)), tool_at)
+    image.on_report(report(phase=Phase.CLOSED), tool_at)
+    image.on_report(report(verdict=Verdict.NOT_FINITE), tool_at)
+    assert ("clamped", 0) in drawn(image)
+    image.on_report(report(), tool_at)
+    assert ("clamped", 0) not in drawn(image)
 
 
 def test_of_two_arms_the_one_whose_joint_was_clamped_is_marked():
     card = make_card("JOINT_POSITION", arms=[arm_section("left", "left"), arm_section("right", "right")])
-    picture = Picture(card)
-    picture.on_report(report((Clamp(1, "velocity right_joint3", 0.1), Clamp(2, "open_loop", 0.1))), tool_at)
-    frames = {shape.text: [] for shape in drawn(picture, [PATH, PATH]).values() if shape.text}
-    for shape in drawn(picture, [PATH, PATH]).values():
+    image = MotionShapes(card)
+    image.on_report(report((Clamp(1, "velocity right_joint3", 0.1), Clamp(2, "open_loop", 0.1))), tool_at)
+    frames = {shape.text: [] for shape in drawn(image, [PATH, PATH]).values() if shape.text}
+    for shape in drawn(image, [PATH, PATH]).values():
         if shape.text:
             frames[shape.text].append(shape.frame)
     assert frames == {"1: velocity right_joint3": ["right_link0"], "2: open_loop": ["left_link0", "right_link0"]}
 
 
 def test_nothing_commanded_yet_marks_nothing():
-    picture = Picture(make_card())
-    picture.on_report(report((Clamp(1, "reach", 1.0),)), lambda t_ns, arm: None)
-    assert ("clamped", 0) not in drawn(picture)
+    image = MotionShapes(make_card())
+    image.on_report(report((Clamp(1, "reach", 1.0),)), lambda t_ns, arm: None)
+    assert ("clamped", 0) not in drawn(image)
 
 
 def test_messages_carry_frames_points_and_a_lifetime():
     pytest.importorskip("rclpy", reason="needs ROS 2")
     from visualization_msgs.msg import Marker
 
-    from vla_controller.messages import markers_to_msg
+    from vla_controller.ros.messages import markers_to_msg
 
-    picture = Picture(make_card())
-    picture.on_report(report((Clamp(1, "workspace z", 0.1),)), tool_at)
-    markers = {m.ns: m for m in markers_to_msg(picture.shapes([PATH]), 7_000_000_001).markers}
+    image = MotionShapes(make_card())
+    image.on_report(report((Clamp(1, "workspace z", 0.1),)), tool_at)
+    markers = {m.ns: m for m in markers_to_msg(image.shapes([PATH]), 7_000_000_001).markers}
     types = {name: m.type for name, m in markers.items()}
     assert types == {
         "path": Marker.LINE_STRIP, "workspace": Marker.LINE_LIST, "clamped": Marker.SPHERE,

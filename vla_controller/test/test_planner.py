@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from curve import quintic
 
-from vla_controller.braking import Stops, rest_to_rest_duration
-from vla_controller.planner import smooth, smoothing_weight
-from vla_controller.timeline import Timeline
+from vla_controller.planning.braking import Stops, rest_to_rest_duration
+from vla_controller.planning.planner import smooth, smoothing_weight
+from vla_controller.planning.timeline import Timeline
 
 STEP = 100_000_000
 

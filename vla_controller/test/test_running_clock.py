@@ -4,7 +4,7 @@ import pytest
 from cells import MS, Rig, straight
 
 from vla_contract.report import Verdict
-from vla_controller.running_clock import RunningClock
+from vla_controller.intake.running_clock import RunningClock
 
 
 class Simulator:

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from cells import HOME, MS, Rig, make_card, straight
 
+from vla_contract.status import ControllerState
+
 
 def test_a_tenth_of_the_speed_takes_ten_times_as_long():
     rig = Rig(make_card(), speed_scale=0.1)
@@ -28,7 +30,7 @@ def test_the_open_loop_limit_stays_however_slow_the_steps():
     assert {c.limit for c in report.clamps} == {"open_loop"}
     start = rig.tool()[0, 3]
     rig.run(2500)
-    assert rig.output.status == "IDLE"
+    assert rig.output.status is ControllerState.IDLE
     assert 0.008 < rig.tool()[0, 3] - start < 0.013
 
 

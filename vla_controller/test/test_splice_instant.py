@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from cells import MS
 
-from vla_controller.timeline import CLOSEST_KNOTS_NS, Timeline
+from vla_controller.planning.timeline import CLOSEST_KNOTS_NS, Timeline
 
 
 def timeline(*times_ms: float) -> Timeline:

@@ -8,6 +8,7 @@ from cells import HOME, MS, Rig, make_card, straight
 from curve import sample
 
 from vla_contract.report import Phase, Verdict
+from vla_contract.status import ControllerState
 from vla_controller.controller import BRAKE_MARGIN_NS
 
 
@@ -27,7 +28,7 @@ def test_stop_brakes_at_once_smoothly_and_latches(rule):
     rig = moving(card=make_card(rule=rule))
     before = rig.controller.commanded_at(rig.now + BRAKE_MARGIN_NS)
     out = rig.take(rig.controller.stop(rig.now))
-    assert out.accepted and out.status == "STOPPED" and len(out.trajectories) == 1
+    assert out.accepted and out.status is ControllerState.STOPPED and len(out.trajectories) == 1
     after = rig.controller.commanded_at(rig.now + BRAKE_MARGIN_NS)
     for one, other in zip(before, after):  # the stop joins the motion a moment ahead, without a step
         np.testing.assert_allclose(one, other, atol=1e-9)
@@ -42,23 +43,23 @@ def test_stop_brakes_at_once_smoothly_and_latches(rule):
     assert "stop" in closed.message and closed.steps_superseded > 0
     rig.send(straight(), 1)
     assert rig.reports[-1].verdict is Verdict.STOPPED
-    assert rig.take(rig.controller.resume(rig.now)).status == "IDLE"
+    assert rig.take(rig.controller.resume(rig.now)).status is ControllerState.IDLE
 
 
 def test_stop_at_rest_only_latches(rig):
     out = rig.take(rig.controller.stop(rig.now))
-    assert out.trajectories == [] and out.status == "STOPPED"
+    assert out.trajectories == [] and out.status is ControllerState.STOPPED
 
 
 def test_horizon_0_brakes_without_latching():
     rig = moving()
     out = rig.send(np.empty((0, 7)), 1)
     assert [r.verdict for r in out.reports if r.sequence == 1] == [Verdict.BRAKE, Verdict.BRAKE]
-    assert out.status == "BRAKING" and len(out.trajectories) == 1
+    assert out.status is ControllerState.BRAKING and len(out.trajectories) == 1
     rig.run(500)
-    assert rig.output.status == "IDLE"
+    assert rig.output.status is ControllerState.IDLE
     rig.send(straight(), 2)
-    assert rig.output.status == "TRACKING"
+    assert rig.output.status is ControllerState.TRACKING
 
 
 def test_brake_of_an_old_run_is_not_obeyed():
@@ -81,7 +82,7 @@ def test_a_brake_never_prolongs_the_motion():
 def test_home(prepare):
     rig = moving() if prepare == "moving" else Rig(q=HOME + np.array([0.3, 0.1, -0.1, 0.2, 0.1, -0.1, 0.2]))
     out = rig.take(rig.controller.home(rig.now))
-    assert out.accepted and out.status == "HOMING"
+    assert out.accepted and out.status is ControllerState.HOMING
     t = rig.now + np.arange(0, 8000, 5) * MS
     _, v, a = (np.array(x) for x in zip(*(rig.controller.commanded_at(int(x)) for x in t)))
     limits = rig.card.arms[0].limits
@@ -90,10 +91,10 @@ def test_home(prepare):
     rig.send(straight(), 1)
     assert rig.reports[-1].verdict is Verdict.STOPPED and "homing" in rig.reports[-1].message
     rig.run(8000)
-    assert rig.output.status == "IDLE"
+    assert rig.output.status is ControllerState.IDLE
     np.testing.assert_allclose(rig.q, HOME, atol=1e-9)
     rig.send(straight(), 2)
-    assert rig.output.status == "TRACKING"
+    assert rig.output.status is ControllerState.TRACKING
 
 
 def test_home_is_not_accepted_while_stopped(rig):
@@ -108,7 +109,7 @@ def test_stop_while_homing():
     rig.run(800)
     rig.take(rig.controller.stop(rig.now))
     rig.run(600)
-    assert rig.output.status == "STOPPED" and speeds(rig, 100)[0] == 0.0
+    assert rig.output.status is ControllerState.STOPPED and speeds(rig, 100)[0] == 0.0
     assert abs(rig.q[0]) > 0.1
 
 
@@ -120,7 +121,7 @@ def test_home_holds_the_gripper_and_forgets_the_chunks_before():
     rig.run(300)
     rig.take(rig.controller.home(rig.now))
     before = [m for m in rig.trajectories if "hand" in m.topic]
-    rig.run(int((rig.controller._cell.timeline.end_ns - rig.now) / 1e6) + 400)
+    rig.run(int((rig.controller._arms.timeline.end_ns - rig.now) / 1e6) + 400)
     assert [m for m in rig.trajectories if "hand" in m.topic] == before
     start = rig.tool()[1, 3]
     rig.send(straight((0.0, 0.05, 0.0)), 1)
@@ -130,7 +131,7 @@ def test_home_holds_the_gripper_and_forgets_the_chunks_before():
 
 def test_a_second_jump_of_the_clock_does_not_forget_what_was_sent():
     rig = moving()
-    ends = rig.controller._cell.timeline.end_ns - rig.now
+    ends = rig.controller._arms.timeline.end_ns - rig.now
     for _ in range(2):
         rig.now -= 500 * MS
         rig.take(rig.controller.tick(rig.now))
@@ -156,7 +157,7 @@ def test_joint_states_that_stop_brake_the_arm():
     rig = moving()
     rig.now += 260 * MS
     out = rig.take(rig.controller.tick(rig.now))
-    assert out.status == "STALE_STATE" and len(out.trajectories) == 1
+    assert out.status is ControllerState.STALE_STATE and len(out.trajectories) == 1
     assert speeds(rig, 600)[-1] == 0.0
     assert rig.take(rig.controller.tick(rig.now + 10 * MS)).trajectories == []
 
@@ -167,11 +168,11 @@ def test_an_arm_that_does_not_follow_is_desync():
     out_of_step = rig.controller.commanded_at(rig.now)[0] - np.array([0.5, 0, 0, 0, 0, 0, 0])
     rig.q = out_of_step
     rig.run(60)
-    assert rig.output.status == "DESYNC"
+    assert rig.output.status is ControllerState.DESYNC
     rig.send(straight(), 1)
     assert rig.reports[-1].verdict is Verdict.DESYNC
     rig.run(600)
-    assert rig.output.status == "IDLE"
+    assert rig.output.status is ControllerState.IDLE
     rig.follow = True
     rig.send(straight(), 2)
     np.testing.assert_allclose(rig.arm_messages[-1].positions[0], out_of_step)  # anchored anew, where it stands
@@ -185,7 +186,7 @@ def test_a_lagging_arm_is_not_desync():
         rig.now += 10 * MS
         q, v, _ = rig.controller.commanded_at(rig.now - 120 * MS)
         rig.controller.on_joint_state(rig.now, rig.names, q, v, rig.now)
-        assert rig.take(rig.controller.tick(rig.now)).status != "DESYNC"
+        assert rig.take(rig.controller.tick(rig.now)).status is not ControllerState.DESYNC
 
 
 def test_an_arm_moved_at_rest_is_anchored_where_it_stands():
@@ -268,3 +269,10 @@ def test_a_stop_after_the_clock_was_set_back_to_zero_begins_with_the_motion_unde
     for t in range(5, 400, 7):
         for ours, executed in zip(rig.controller.commanded_at(t * MS), sample(message, t * MS)):
             np.testing.assert_allclose(executed, ours, atol=1e-9)
+
+
+def test_a_dry_run_says_that_home_moves_nothing():
+    rig = Rig(q=HOME + 0.1, dry_run=True)
+    out = rig.take(rig.controller.home(rig.now))
+    assert out.accepted and out.trajectories == []
+    assert out.message.startswith("dry run: nothing is published, the arm does not move")

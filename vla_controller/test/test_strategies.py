@@ -6,7 +6,8 @@ from cells import MS, Rig, make_card, make_chunk, straight
 
 from vla_contract.report import Verdict
 from vla_controller.controller import ChunkController
-from vla_controller.strategy import DelayWatch, make_strategy
+from vla_controller.intake.delays import DelayWatch
+from vla_controller.planning.strategy import make_strategy
 
 
 def rig_with(strategy: str, **options) -> Rig:
@@ -24,7 +25,7 @@ def scheduled(rig: Rig, sequence: int):
     return [r for r in rig.reports if r.sequence == sequence][0]
 
 
-def test_an_unknown_strategy_is_told_with_those_there_are():
+def test_an_unknown_strategy_is_refused_with_those_there_are():
     rig = Rig()
     with pytest.raises(ValueError, match="receding_horizon, temporal_ensemble, committed_prefix"):
         ChunkController(rig.card, rig.model, strategy="average")
@@ -139,7 +140,7 @@ def test_the_watch_keeps_the_newest_bound_and_forgets_with_a_run():
     assert (watch.p95_ns, watch.bound_ns) == (0, 0)
 
 
-def test_the_bound_that_is_told_is_that_of_the_newest_chunk_at_its_speed():
+def test_the_bound_that_is_reported_is_that_of_the_newest_chunk_at_its_speed():
     rig = moving("receding_horizon")  # 16 steps of 100 ms, less the planning margin
     assert rig.controller.snapshot(rig.now).delay_bound_ns == 1600 * MS - 20 * MS
     rig.controller.set_speed_scale(0.5)

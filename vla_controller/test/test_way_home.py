@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from cells import HOME, Rig
 
+from vla_contract.status import ControllerState
 from vla_motion.collision import MARGIN
 
 # free poses from which the straight line home in joint space meets the arm or the table
@@ -15,14 +16,14 @@ BLOCKED = [
 
 
 def along(rig: Rig) -> np.ndarray:
-    timeline = rig.controller._cell.timeline
+    timeline = rig.controller._arms.timeline
     return timeline.sample(np.arange(rig.now, timeline.end_ns, 5_000_000))[0]
 
 
 @pytest.mark.parametrize("q", BLOCKED)
 def test_around_what_is_in_the_way(q):
     rig = Rig(q=np.array(q))
-    arm = rig.controller._cell.arms[0]
+    arm = rig.controller._arms.arms[0]
     assert not arm.collision.edge_free(np.array(q), HOME)
     rig.take(rig.controller.home(rig.now))
     assert rig.output.accepted, rig.output.message
@@ -30,9 +31,9 @@ def test_around_what_is_in_the_way(q):
     assert min(arm.collision.minimum_distance(q).distance for q in path) >= MARGIN - 1e-6
     tool = rig.model.forward_batch(path)[:, :3, 3]
     assert np.all(tool >= arm.limits.box_lower) and np.all(tool <= arm.limits.box_upper)
-    rig.run(int((rig.controller._cell.timeline.end_ns - rig.now) / 1e6) + 100)
+    rig.run(int((rig.controller._arms.timeline.end_ns - rig.now) / 1e6) + 100)
     np.testing.assert_allclose(rig.q, HOME, atol=1e-9)
-    assert rig.output.status == "IDLE"
+    assert rig.output.status is ControllerState.IDLE
 
 
 def test_while_moving_a_way_around_is_not_looked_for():

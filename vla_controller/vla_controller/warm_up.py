@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 
+from vla_contract.printing import tell
+
 _ARM = """<robot name="arm"><link name="base"/>
 <joint name="joint" type="revolute"><parent link="base"/><child link="tool"/><axis xyz="0 0 1"/>
 <limit lower="-1" upper="1" velocity="1" effort="1"/></joint>
@@ -25,7 +27,7 @@ def main() -> None:
 
     model = RobotModel.from_urdf(_ARM, ["joint"], "tool", "base")
     CollisionModel.from_description(_ARM, model, self_collision=True, table_height=0.0).minimum_distance(np.zeros(1))
-    print(f"kernels are compiled ({time.monotonic() - started:.0f} s)")
+    tell(f"kernels are compiled ({time.monotonic() - started:.0f} s)")
 
 
 if __name__ == "__main__":

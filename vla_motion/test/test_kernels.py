@@ -21,8 +21,8 @@ def test_forward_and_jacobian_agree_with_pinocchio(model):
     rng = np.random.default_rng(0)
     frames, T, J = np.empty((7, 4, 4)), np.empty((4, 4)), np.empty((6, 7))
     for q in rng.uniform(-2.8, 2.8, (50, 7)):
-        chain.frames_and_tool(*model.chain, q, frames, T)
-        chain.jacobian(model.chain[1], frames, T, J)
+        chain.frames_and_tool(model.chain, q, frames, T)
+        chain.jacobian(model.chain.prismatic, frames, T, J)
         assert np.allclose(T, model.forward(q), atol=1e-13)
         assert np.allclose(J, model.jacobian(q), atol=1e-13)
     batch = rng.uniform(-2.8, 2.8, (20, 7))

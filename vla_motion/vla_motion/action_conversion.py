@@ -14,9 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from vla_contract.action_space import ActionSpace
-
-from . import rotation
-from .kernels.chain import step_on
+from vla_motion import rotation
+from vla_motion.kernels.chain import step_on
 
 __all__ = [
     "Anchors",

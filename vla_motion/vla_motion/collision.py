@@ -9,11 +9,11 @@ import coal
 import numpy as np
 import pinocchio as pin
 
-from . import collision_kernels as kernels
-from .collision_geometry import shapes_from_description
-from .collision_levers import pair_levers, table_levers
-from .collision_shape import ShapeSet, outline, packed
-from .model import RobotModel
+from vla_motion import collision_kernels as kernels
+from vla_motion.collision_geometry import shapes_from_description
+from vla_motion.collision_levers import pair_levers, table_levers
+from vla_motion.collision_shape import ShapeSet, outline, packed
+from vla_motion.model import RobotModel
 
 __all__ = ["MARGIN", "Closest", "CollisionModel", "Contact"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +12,11 @@ import coal
 import numpy as np
 import pinocchio as pin
 
-from .collision_shape import Shape, ShapeSet, convex_hull
-from .model import RobotModel
-from .model_loading import ModelError, _ancestors, _is_text, _mjcf_frame
+from vla_motion.collision_shape import Shape, ShapeSet, convex_hull
+from vla_motion.description import URDF, is_text, language_of, mesh_places, plain, read_description
+from vla_motion.model import RobotModel
+from vla_motion.model_error import ModelError
+from vla_motion.model_loading import _ancestors, _mjcf_frame, compile_mjcf
 
 __all__ = ["shapes_from_description"]
 
@@ -31,11 +32,9 @@ def shapes_from_description(source: str | Path, model: RobotModel) -> ShapeSet:
     AMENT_PREFIX_PATH. Raises ModelError for what cannot be read or found.
     """
     if isinstance(source, (str, Path)):
-        try:
-            text = str(source) if _is_text(source) else Path(source).read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ModelError(f"robot description cannot be read: {error}") from None
-        if "<mujoco" not in text:
+        text = plain(str(source)) if is_text(source) else read_description(source)
+        folder = "." if is_text(source) else Path(source).parent
+        if language_of(text, folder) == URDF:
             return _from_urdf(text, model)
     return _from_mjcf(source, model)
 
@@ -53,7 +52,7 @@ def _joint_poses(model: RobotModel) -> list[np.ndarray]:
 def _from_mjcf(source, model: RobotModel) -> ShapeSet:
     import mujoco
 
-    compiled = _compile(source)
+    compiled = source if isinstance(source, mujoco.MjModel) else compile_mjcf(source)
     joint_names = [compiled.joint(j).name for j in range(compiled.njnt)]
     missing = [name for name in model.joints if name not in joint_names]
     if missing:
@@ -85,19 +84,6 @@ def _from_mjcf(source, model: RobotModel) -> ShapeSet:
         bodies = (int(signature) >> 16, int(signature) & 0xFFFF)
         excluded.append(frozenset(compiled.body(body).name or f"body {body}" for body in bodies))
     return ShapeSet(shapes, frozenset(excluded))
-
-
-def _compile(source):
-    import mujoco
-
-    if isinstance(source, mujoco.MjModel):
-        return source
-    try:
-        if _is_text(source):
-            return mujoco.MjModel.from_xml_string(str(source))
-        return mujoco.MjModel.from_xml_path(str(source))
-    except (ValueError, OSError) as error:
-        raise ModelError(f"MJCF cannot be read: {error}") from None
 
 
 def _mjcf_owners(compiled, chain: list[int], base_body: int, tool_body: int) -> dict[int, int]:
@@ -288,10 +274,9 @@ def _urdf_geometry(element, link: str) -> coal.CollisionGeometry:
 
 
 def _mesh_path(uri: str, link: str) -> Path:
-    parsed = urlparse(uri)
+    parsed, how = urlparse(uri), ""
     if parsed.scheme == "package":
-        shares = [Path(prefix) / "share" for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(":") if prefix]
-        candidates = [share / parsed.netloc / unquote(parsed.path).lstrip("/") for share in shares]
+        candidates, how = mesh_places(parsed.netloc, unquote(parsed.path).lstrip("/"))
     elif parsed.scheme == "file":
         candidates = [Path(unquote(parsed.path))]
     else:
@@ -299,5 +284,5 @@ def _mesh_path(uri: str, link: str) -> Path:
     for path in candidates:
         if path.is_file():
             return path
-    sought = ", ".join(str(path) for path in candidates) or "nowhere: AMENT_PREFIX_PATH is empty"
-    raise ModelError(f"mesh {uri} of link {link} is not found; looked for: {sought}")
+    sought = ", ".join(str(path) for path in candidates) or "nowhere"
+    raise ModelError(f"mesh {uri} of link {link} is not found; looked for: {sought}{f'; {how}' if how else ''}")

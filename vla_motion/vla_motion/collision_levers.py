@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pinocchio as pin
 
-from .model import RobotModel
-from .model_loading import ModelError
+from vla_motion.model import RobotModel
+from vla_motion.model_error import ModelError
 
 __all__ = ["pair_levers", "table_levers"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import coal
 import numpy as np
 
-from . import collision_kernels as kernels
-from .model_loading import ModelError
+from vla_motion import collision_kernels as kernels
+from vla_motion.model_error import ModelError
 
 __all__ = ["Shape", "ShapeSet", "convex_hull", "outline", "packed"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .kernels.inverse import solve_pose
-from .model import RobotModel
+from vla_motion.kernels.inverse import solve_pose
+from vla_motion.model import RobotModel
 
 __all__ = ["IkPath", "IkResult", "inverse", "inverse_path", "solve_path"]
 
@@ -69,7 +69,7 @@ def inverse(
     wish = q if posture is None else np.ascontiguousarray(posture, dtype=np.float64)
     errors = np.empty(2)
     converged = solve_pose(
-        *model.chain, T_target, low, high, wish.copy(), posture is not None, position_tolerance, rotation_tolerance,
+        model.chain, T_target, low, high, wish.copy(), posture is not None, position_tolerance, rotation_tolerance,
         max_iterations, q, errors,
     )  # fmt: skip
     return IkResult(q, float(errors[0]), float(errors[1]), converged)

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pinocchio as pin
 
-from .kernels.chain import forward_path
-from .model_loading import Chain, ModelError, chain_from_mjcf, chain_from_urdf
+from vla_motion.kernels.chain import ChainArrays, forward_path
+from vla_motion.model_error import ModelError
+from vla_motion.model_loading import Chain, chain_from_mjcf, chain_from_urdf
 
 __all__ = ["ModelError", "RobotModel"]
 
@@ -20,10 +21,11 @@ class RobotModel:
     """A serial arm, everything in its base frame.
 
     joints (J) from base to tool; lower, upper (J,) [rad] or [m], infinite where the description has no limit;
-    velocity (J,) [rad/s]. pin_model, pin_data and tool_id give access to Pinocchio; the universe of
-    pin_model is the base frame. reach (J,): no part of the chain from a joint's axis to the tool is longer [m]; 1 or
-    more for a prismatic joint, whose own motion it bounds. chain: the same kinematics as arrays, for the compiled
-    functions of ``kernels``. source: the description that it was read from. Not for use from two threads at once.
+    velocity (J,) [rad/s]. continuous (J,): turns for ever, as the description has no limit. pin_model, pin_data and
+    tool_id give access to Pinocchio; the universe of pin_model is the base frame. reach (J,): no part of the chain from a
+    joint's axis to the tool is longer [m]; 1 or more for a prismatic joint, whose own motion it bounds. chain: the same
+    kinematics as arrays, for the compiled functions of ``kernels``. source: the description that it was read from. Not for
+    use from two threads at once.
     """
 
     def __init__(self, chain: Chain, base_frame: str, tool_frame: str, source: str | Path | None = None) -> None:
@@ -39,7 +41,9 @@ class RobotModel:
         self.tool_id = self.pin_model.getFrameId(tool_frame)
         placements = np.stack([placement.homogeneous for placement in list(self.pin_model.jointPlacements)[1:]])
         prismatic = np.array([joint.prismatic for joint in chain.joints])
-        self.chain = (placements, prismatic, self.pin_model.frames[self.tool_id].placement.homogeneous.copy())
+        tool = self.pin_model.frames[self.tool_id].placement.homogeneous.copy()
+        self.chain = ChainArrays(placements, prismatic, tool)
+        self.continuous = ~prismatic & np.isinf(self.lower) & np.isinf(self.upper)
         self.reach = _reach(*self.chain, self.upper - self.lower)
 
     @classmethod
@@ -73,7 +77,7 @@ class RobotModel:
         if q.ndim != 2 or q.shape[1] != len(self.joints):
             raise ValueError(f"q has shape {q.shape}, allowed is (poses, {len(self.joints)})")
         T = np.empty((len(q), 4, 4))
-        forward_path(*self.chain, q, T)
+        forward_path(self.chain, q, T)
         return T
 
 

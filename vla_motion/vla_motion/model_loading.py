@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pinocchio as pin
 
+from vla_motion.description import check_urdf_limits, is_text, language_of, plain, read_description
+from vla_motion.model_error import ModelError
+
 __all__ = ["Chain", "ChainJoint", "ModelError", "chain_from_mjcf", "chain_from_urdf"]
-
-
-class ModelError(ValueError):
-    """A robot description that cannot be read, or lacks what was asked for."""
 
 
 @dataclass
@@ -57,13 +56,7 @@ def chain_from_mjcf(source: str | Path, joints: Sequence[str], tool_frame: str, 
     if isinstance(source, mujoco.MjModel):
         model = source
     else:
-        try:
-            if _is_text(source):
-                model = mujoco.MjModel.from_xml_string(str(source))
-            else:
-                model = mujoco.MjModel.from_xml_path(str(source))
-        except (ValueError, OSError) as error:
-            raise ModelError(f"MJCF cannot be read: {error}") from None
+        model = compile_mjcf(source)
     joint_names = [model.joint(j).name for j in range(model.njnt)]
     _require("joint", joints, joint_names)
     base_body, T_body_base = _mjcf_frame(model, base_frame)
@@ -99,6 +92,22 @@ def chain_from_mjcf(source: str | Path, joints: Sequence[str], tool_frame: str, 
     chain[0].placement = np.linalg.solve(T_world_base, chain[0].placement)
     _mjcf_inertias(model, chain, order, body_pose)
     return Chain(chain, T @ T_body_tool, T_world_base[:3, :3].T @ model.opt.gravity)
+
+
+def compile_mjcf(source: str | Path):
+    """MJCF (text or path) as MuJoCo compiles it. Raises ModelError."""
+    import mujoco
+
+    try:
+        if is_text(source):
+            language_of(str(source))
+            return mujoco.MjModel.from_xml_string(plain(str(source)))
+        language_of(read_description(source), Path(source).parent)
+        return mujoco.MjModel.from_xml_path(str(source))
+    except ModelError:
+        raise
+    except (ValueError, OSError) as error:
+        raise ModelError(f"MJCF cannot be read: {error}") from None
 
 
 def _mjcf_joint(model, j: int, name: str, T: np.ndarray) -> ChainJoint:
@@ -144,8 +153,10 @@ def chain_from_urdf(source: str | Path, joints: Sequence[str], tool_frame: str, 
 
     Meshes are not looked for. Raises ModelError.
     """
+    text = plain(str(source)) if is_text(source) else read_description(source)
+    language_of(text)
+    check_urdf_limits(text, joints)
     try:
-        text = str(source) if _is_text(source) else Path(source).read_text()
         full = pin.buildModelFromXML(text)
     except (ValueError, RuntimeError, OSError) as error:
         raise ModelError(f"URDF cannot be read: {error}") from None
@@ -215,10 +226,6 @@ def _ancestors(parents, node: int) -> list[int]:
     while path[-1] != 0:
         path.append(int(parents[path[-1]]))
     return path[::-1]
-
-
-def _is_text(source: str | Path) -> bool:
-    return isinstance(source, str) and source.lstrip().startswith("<")
 
 
 def _require(kind: str, wanted: Sequence[str], available: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pinocchio
 
-from .kernels.chain import rotation_vectors
+from vla_motion.kernels.chain import rotation_vectors
 
 __all__ = [
     "compose_left",

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .kernels.sample import sample_segments
-from .spline_extrema import spline_peaks, spline_position_bounds
+from vla_motion.kernels.sample import sample_segments
+from vla_motion.spline_extrema import spline_peaks, spline_position_bounds
 
 __all__ = [
     "SplineTrajectory",

@@ -2,7 +2,6 @@
 
 import threading
 import time
-import uuid
 from types import SimpleNamespace
 
 import pytest
@@ -13,10 +12,13 @@ pytest.importorskip("vla_msgs", reason="needs the built messages")
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.time import Time  # noqa: E402
 
-from vla_contract.status import RunError  # noqa: E402
+from vla_contract.status import PolicyState, RunError  # noqa: E402
+from vla_graph.process import free_domain  # noqa: E402
 from vla_msgs.action import RunTask  # noqa: E402
-from vla_policy_node.node import PolicyNode  # noqa: E402
-from vla_policy_node.run_record import RunRecord  # noqa: E402
+from vla_policy.running.run_record import RunRecord  # noqa: E402
+from vla_policy.running.session import SessionState  # noqa: E402
+from vla_policy_node.ros.node import PolicyNode  # noqa: E402
+from vla_policy_node.ros.run_task import RunTaskServer  # noqa: E402
 
 
 class Session:
@@ -33,16 +35,17 @@ class Session:
         cancelled = self._stop.wait(20.0)
         record.end(0, RunError.CANCELED if cancelled else RunError.NONE)
 
-    def cancel(self, error=RunError.CANCELED):
+    def cancel(self, error=RunError.CANCELED, why=""):
         self._stop.set()
 
 
 def test_a_clock_that_was_set_back_does_not_keep_a_cancel_waiting():
-    rclpy.init(domain_id=1 + uuid.uuid4().int % 100)
+    rclpy.init(domain_id=free_domain())
     node = PolicyNode()
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     node._session = Session()
+    tasks = RunTaskServer(node, node._session, lambda: SessionState(PolicyState.RUNNING))
     ended, statuses = [], []
     node._status = SimpleNamespace(publish=statuses.append)
     handle = SimpleNamespace(
@@ -52,7 +55,7 @@ def test_a_clock_that_was_set_back_does_not_keep_a_cancel_waiting():
     )  # fmt: skip
     try:
         now = node.get_clock().now().nanoseconds
-        task = executor.create_task(node._execute, handle)
+        task = executor.create_task(tasks.execute, handle)
         executor.spin_once(timeout_sec=0.1)
         node.get_clock()._set_ros_time_is_active(True)
         node.get_clock().set_ros_time_override(Time(nanoseconds=now - 3 * 10**9))

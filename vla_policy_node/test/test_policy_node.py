@@ -12,14 +12,15 @@ import pytest
 rclpy = pytest.importorskip("rclpy")
 
 from lifecycle_msgs.srv import GetState  # noqa: E402
-from policy_paths import CARD  # noqa: E402
 from rclpy.action import ActionClient  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
+from shipped_paths import CARD  # noqa: E402
 
 from vla_contract.report import ChunkReport, Phase, Verdict  # noqa: E402
 from vla_contract.ros.convert import array_to_image, chunk_from_msg, report_to_msg  # noqa: E402
 from vla_contract.ros.qos import LATCHED, RELIABLE, SENSOR  # noqa: E402
 from vla_contract.status import Outcome, OutcomeSource, PolicyState, RunError  # noqa: E402
+from vla_graph.process import free_domain  # noqa: E402
 from vla_msgs.action import RunTask  # noqa: E402
 from vla_msgs.msg import ActionChunk, PolicyInfo, PolicyStatus, TaskState  # noqa: E402
 from vla_msgs.msg import ChunkReport as ReportMsg  # noqa: E402
@@ -36,7 +37,7 @@ class FakeCell:
         self.streaming = {"front", "wrist", "joint_states"}
         self.success, self.joints_move = False, False
         self.shown = {}
-        """Camera -> what it shows instead of a new picture each time."""
+        """Camera -> what it shows instead of a new image each time."""
         self.chunks, self.infos, self.statuses = [], [], []
         self._images = {c.name: self.node.create_publisher(_image_type(), c.topic, SENSOR) for c in card.cameras}
         self._states = self.node.create_publisher(JointState, card.state.topic, SENSOR)
@@ -118,7 +119,7 @@ def start(namespace, *, card=CARD, checkpoint, **parameters):
     for name, value in {"card": card, "checkpoint": checkpoint, **parameters}.items():
         words += ["-p", f"{name}:={value}"]
     return subprocess.Popen(
-        [sys.executable, "-c", "import sys; from vla_policy_node.entry import main; sys.exit(main())", "--ros-args", *words],
+        [sys.executable, "-c", "import sys; from vla_policy_node.ros.entry import main; sys.exit(main())", "--ros-args", *words],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
 
@@ -131,9 +132,12 @@ def stop(process):
 
 @pytest.fixture(scope="module")
 def ros():
-    rclpy.init()
-    yield
-    rclpy.shutdown()
+    """A domain of its own: a node of the same name that another test left behind would answer in this one's place."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROS_DOMAIN_ID", str(free_domain()))
+        rclpy.init()
+        yield
+        rclpy.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -298,3 +302,42 @@ def test_a_checkpoint_of_another_contract_is_refused_by_field(card, tiny_checkpo
     output = process.communicate(timeout=60)[0]
     assert process.returncode == 1
     assert "action.step_period: 0.1, the card has 0.05" in output and "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("down", "not configured: policy 'trouble:down' cannot be opened: ConnectionRefusedError: [Errno 111] Connection"),
+        ("none", "not configured: policy 'trouble:none': lab_trouble:open_policy gave None, which has no infer and no reset"),
+        ("cold", "not activated: policy 'trouble' failed in warm_up: TimeoutError"),
+    ],
+)
+def test_a_policy_of_another_package_that_fails_ends_the_node_with_its_reason(trouble, monkeypatch, kind, words):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(trouble), *filter(None, [os.environ.get("PYTHONPATH")])]))
+    process = start("trouble", checkpoint=f"trouble:{kind}", autostart="true")
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 1
+    told = [line for line in output.splitlines() if words in line]
+    assert told and "[ERROR]" in told[0] and "Traceback" not in output, output
+
+
+def test_the_traceback_of_a_policy_of_another_package_is_there_when_asked_for(trouble, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(trouble), *filter(None, [os.environ.get("PYTHONPATH")])]))
+    monkeypatch.setenv("VLA_TRACEBACK", "1")
+    process = start("trouble", checkpoint="trouble:down", autostart="true")
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 1 and "not configured: policy 'trouble:down'" in output
+    assert "Traceback" in output and "in open_policy" in output, output
+
+
+def test_the_log_says_what_is_awaited_where_no_driver_was_started(ros, card, tiny_checkpoint):
+    process = start("waiting", checkpoint=tiny_checkpoint, autostart="true")
+    told = []
+    for line in process.stdout:
+        told += [line] if "waiting for" in line else []
+        if len(told) == 2:
+            break
+    assert stop(process)[0] == 0 and len(told) == 2
+    for camera in card.cameras:
+        assert f"waiting for any message on /waiting/{camera.image_topic}: nobody publishes there" in told[0]
+    assert card.arms[0].joints[0] in told[0] and f"on /waiting/{card.state.topic}: nobody publishes there" in told[0]

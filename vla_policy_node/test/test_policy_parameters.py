@@ -1,16 +1,16 @@
 """Parameters of the node that reach its session."""
 
-import uuid
 
 import pytest
 
 rclpy = pytest.importorskip("rclpy")
 pytest.importorskip("vla_msgs", reason="needs the built messages")
 
-from policy_paths import CARD  # noqa: E402
 from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
+from shipped_paths import CARD  # noqa: E402
 
-from vla_policy_node.node import PolicyNode  # noqa: E402
+from vla_graph.process import free_domain  # noqa: E402
+from vla_policy_node.ros.node import PolicyNode  # noqa: E402
 
 
 @pytest.mark.parametrize(("steps", "replan", "failure"), [
@@ -19,7 +19,7 @@ from vla_policy_node.node import PolicyNode  # noqa: E402
 def test_committed_steps_have_to_fit_beside_the_replan_steps(tiny_checkpoint, steps, replan, failure):
     values = {"card": CARD, "checkpoint": tiny_checkpoint, "committed_steps": steps, "replan_steps": replan}
     words = [word for name, value in values.items() for word in ("-p", f"{name}:={value}")]
-    rclpy.init(args=["--ros-args", *words], domain_id=1 + uuid.uuid4().int % 100)
+    rclpy.init(args=["--ros-args", *words], domain_id=free_domain())
     node = PolicyNode()
     try:
         configured = node.trigger_configure() == TransitionCallbackReturn.SUCCESS

@@ -9,7 +9,7 @@ import pytest
 from vla_contract.card import InterfaceCard, parse_card
 from vla_motion.trajectory import JointTrajectory
 from vla_sim.jtc_message import TrajectoryMessage
-from vla_sim.mock import CHANNELS, MockCell, MockServer, focal_length, synthetic_image
+from vla_sim.mock import MockCell, MockServer, focal_length, synthetic_image
 
 MS = 1_000_000
 PERIOD = 4 * MS
@@ -157,11 +157,31 @@ def test_an_error_in_the_thread_is_told(card):
     server.stop()
 
 
-@pytest.mark.parametrize("encoding", CHANNELS)
-def test_pictures_have_the_cameras_shape_and_no_two_in_a_row_are_the_same(card, encoding):
-    camera = card.cameras[0].model_copy(update={"encoding": encoding, "width": 64, "height": 48})
+def test_images_have_the_cameras_shape_and_no_two_in_a_row_are_the_same(card):
+    camera = card.cameras[0].model_copy(update={"width": 64, "height": 48})
     first, second = synthetic_image(camera, 0), synthetic_image(camera, 1)
-    assert first.shape == (48, 64, CHANNELS[encoding]) and first.dtype == np.uint8
+    assert first.shape == (48, 64, 3) and first.dtype == np.uint8
+    assert np.abs(first.astype(int) - first[..., ::-1]).mean() > 10, "red is not blue"
     assert (first != second).any() and first.mean() > 20 and first.std() > 5
     np.testing.assert_array_equal(first, synthetic_image(camera, 0))
     assert focal_length(camera) == pytest.approx(32 / np.tan(np.pi / 6))
+
+
+def test_controllers_that_are_not_active_drop_what_comes_and_hold_where_they_stand_afterwards(card):
+    cell = MockCell(card)
+    run(cell, 0.1)
+    joints, at = card.arms[0].joints, np.array(card.arms[0].home)
+    assert cell.submit(ARM, to(cell, ARM, joints, at + 0.1, 0.2))
+    run(cell, 0.1)
+    cell.set_active(False)
+    stood = cell.joint_state()[0]
+    assert list(cell.controllers()) == []
+    assert cell.submit(ARM, to(cell, ARM, joints, at + 0.3, 0.1)) == (True, "")
+    run(cell, 0.3)
+    positions, velocities = cell.joint_state()
+    np.testing.assert_array_equal(positions, stood)
+    np.testing.assert_array_equal(velocities, np.zeros(len(stood)))
+    cell.set_active(True)
+    run(cell, 0.5)
+    np.testing.assert_array_equal(cell.joint_state()[0], stood)
+    assert [topic for topic, *_ in cell.controllers()] == list(cell.trajectory_topics)

@@ -4,7 +4,6 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +18,12 @@ from sensor_msgs.msg import JointState  # noqa: E402
 from std_msgs.msg import String  # noqa: E402
 
 from vla_contract.ros.qos import LATCHED, RELIABLE, SENSOR  # noqa: E402
+from vla_graph.process import free_domain  # noqa: E402
 from vla_motion.model import RobotModel  # noqa: E402
 from vla_msgs.msg import TaskState  # noqa: E402
 from vla_msgs.srv import Reset  # noqa: E402
-from vla_sim import tf  # noqa: E402
-from vla_sim.node import SimNode  # noqa: E402
+from vla_sim.ros import tf  # noqa: E402
+from vla_sim.ros.node import SimNode  # noqa: E402
 
 CARD = Path(__file__).resolve().parents[2] / "vla_bringup" / "cards" / "panda_tabletop.yaml"
 
@@ -49,8 +49,8 @@ class Recorder:
 
 
 def test_a_newcomer_gets_the_robot_as_urdf_and_frames_follow_the_states(card, monkeypatch):
-    monkeypatch.setattr("vla_sim.node.TransformPublisher", Recorder)
-    rclpy.init(args=["--ros-args", "-p", f"card:={CARD}"], domain_id=30 + uuid.uuid4().int % 60)
+    monkeypatch.setattr("vla_sim.ros.node.TransformPublisher", Recorder)
+    rclpy.init(args=["--ros-args", "-p", f"card:={CARD}"], domain_id=free_domain())
     node, peer = SimNode(threading.Event()), rclpy.create_node("newcomer", use_global_arguments=False)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
@@ -87,6 +87,11 @@ def test_a_newcomer_gets_the_robot_as_urdf_and_frames_follow_the_states(card, mo
         node.destroy_node()
         peer.destroy_node()
         rclpy.shutdown()
+    told = truths[-1]
+    places = {o.name: o.pose.position for o in told.objects}
+    target, destination = places[told.target_object], places[told.destination_object]
+    assert told.destination_object.split("_")[0] in told.instruction and told.destination_object != told.target_object
+    assert told.goal_distance == pytest.approx(np.hypot(target.x - destination.x, target.y - destination.y), abs=1e-9)
     arm = card.arms[0]
     model = RobotModel.from_urdf(descriptions[0].data, list(arm.joints), arm.tool_frame, arm.base_frame)
     assert model.forward(np.array(arm.home))[2, 3] > 0.1
@@ -98,7 +103,7 @@ def test_a_newcomer_gets_the_robot_as_urdf_and_frames_follow_the_states(card, mo
 def test_without_a_clock_of_its_own_it_has_no_rate_of_its_own(rate):
     arguments = ["-p", f"card:={CARD}", "-p", f"rate:={rate}"]
     done = subprocess.run(
-        [sys.executable, "-c", "from vla_sim.entry import main; main()", "--ros-args", *arguments],
+        [sys.executable, "-c", "from vla_sim.ros.entry import main; main()", "--ros-args", *arguments],
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     errors = [line for line in done.stderr.splitlines() if line.startswith("sim: error:")]

@@ -8,8 +8,8 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2")
 
 from vla_contract.ros.stamps import stamp_to_ns
-from vla_sim import tf
 from vla_sim.frames import FramePose
+from vla_sim.ros import tf
 
 POSE = FramePose("hand", "camera", np.array([1.0, 2.0, 3.0]), np.array([0.0, 0.6, 0.0, 0.8]))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vla_sim.scene import COLORS, OBJECTS
-from vla_sim.tasks import FINGER_CLEARANCE, TASK_NAMES, TaskError, make_task
+from vla_sim.tasks import FINGER_CLEARANCE, PICK_HEIGHT, TASK_NAMES, TaskError, goal_distance, make_task
 
 
 @pytest.mark.parametrize("name", TASK_NAMES)
@@ -42,6 +42,24 @@ def test_the_instruction_names_what_is_to_be_done(card):
 
 def test_a_pick_scene_has_something_else_to_be_mistaken_for(card):
     assert all(len(make_task(card, "pick", seed).layout) >= 2 for seed in range(40))
+
+
+class Placed:
+    """Objects at given positions."""
+
+    def __init__(self, **positions) -> None:
+        self._positions = positions
+
+    def object_position(self, name: str) -> np.ndarray:
+        return np.array(self._positions[name])
+
+
+def test_the_way_to_the_goal_is_height_for_a_pick_and_distance_on_the_table_else(card):
+    pick, stack = make_task(card, "pick", 3), make_task(card, "stack", 3)
+    for height, way in ((0.02, PICK_HEIGHT - 0.02), (PICK_HEIGHT, 0.0), (0.3, 0.0)):
+        assert goal_distance(pick, Placed(**{pick.target: (0.5, 0.1, height)})) == pytest.approx(way)
+    world = Placed(**{stack.target: (0.5, 0.1, 0.2), stack.destination: (0.53, 0.06, 0.02)})
+    assert goal_distance(stack, world) == pytest.approx(0.05), "however high it is held"
 
 
 def test_unknown_task_is_named_with_the_allowed_ones(card):

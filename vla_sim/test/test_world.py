@@ -117,6 +117,12 @@ def test_a_camera_that_the_scene_lacks(card):
         SimWorld(card.model_copy(update={"cameras": cameras}))
 
 
+def test_a_camera_that_does_not_see_colours(card):
+    """It would be drawn in colours all the same, and a policy trained on others than it gets."""
+    with pytest.raises(WorldError, match="'wrist' is mono8, the simulator's cameras give rgb8, bgr8, rgba8, bgra8"):
+        SimWorld(card.model_copy(update={"cameras": [card.cameras[0], card.cameras[1].model_copy(update={"encoding": "mono8"})]}))
+
+
 def test_a_table_of_truth_needs_a_task(card):
     with pytest.raises(WorldError, match="vla_sim/reset"):
         SimWorld(card).progress()

@@ -1,0 +1,1 @@
+"""MuJoCo cells: arm, tasks with ground truth, scripted experts, joint trajectory controllers."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import mujoco
 
 from vla_contract.card import InterfaceCard
+from vla_contract.card_state import WRENCH
+from vla_contract.image_encodings import PLAIN
 
 
 class WorldError(ValueError):
@@ -27,6 +29,13 @@ def check_card(card: InterfaceCard, model: mujoco.MjModel) -> None:
             raise WorldError(f"{card.name}: arms[0].joints: '{joint}' is not in the scene, it has {joints}")
     if arm.gripper is None or arm.gripper.joint not in joints:
         raise WorldError(f"{card.name}: arms[0].gripper: the scene's gripper joint is 'panda_finger_joint1'")
+    for index, source in enumerate(card.state.sources):
+        if source.type == WRENCH:
+            raise WorldError(f"{card.name}: state.sources[{index}]: the scene has no force sensor, as the mock has")
     for camera in card.cameras:
         if camera.name not in cameras:
             raise WorldError(f"{card.name}: cameras: '{camera.name}' is not in the scene, it has {cameras}")
+        if camera.encoding not in PLAIN:
+            raise WorldError(
+                f"{card.name}: cameras: '{camera.name}' is {camera.encoding}, the simulator's cameras give {', '.join(PLAIN)}"
+            )

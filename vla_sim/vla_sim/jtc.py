@@ -8,11 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from vla_motion.trajectory import JointTrajectory
-
-from .jtc_message import JtcParameters, SubmitResult, TrajectoryMessage, TrajectoryPoint, check_message
-from .jtc_replacement import complete_message, merge_messages
-from .jtc_trajectory import SampledTrajectory
-from .jtc_upsampling import upsample_message
+from vla_sim.jtc_message import JtcParameters, SubmitResult, TrajectoryMessage, TrajectoryPoint, check_message
+from vla_sim.jtc_replacement import complete_message, merge_messages
+from vla_sim.jtc_trajectory import SampledTrajectory
+from vla_sim.jtc_upsampling import upsample_message
 
 __all__ = ["RULES", "JointTrajectoryEndpoint"]
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from .jtc_message import TrajectoryMessage, TrajectoryPoint
-from .jtc_trajectory import SampledTrajectory
+from vla_sim.jtc_message import TrajectoryMessage, TrajectoryPoint
+from vla_sim.jtc_trajectory import SampledTrajectory
 
 __all__ = ["complete_message", "merge_messages"]
 

@@ -8,8 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from vla_motion.spline import evaluate, evaluation_matrices, segment_coefficients
-
-from .jtc_message import TrajectoryMessage, TrajectoryPoint
+from vla_sim.jtc_message import TrajectoryMessage, TrajectoryPoint
 
 __all__ = ["Sample", "SampledTrajectory"]
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .jtc_message import TrajectoryMessage
+from vla_sim.jtc_message import TrajectoryMessage
 
 __all__ = ["spline_velocities", "upsample_message"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from vla_sim.jtc import RULES, JointTrajectoryEndpoint
 from vla_sim.jtc_message import SubmitResult, TrajectoryMessage
 from vla_sim.pacing import Pacer
 
-CHANNELS = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1}
 _GRIPPER_TRAVEL = 0.5  # [s] from open to closed, where no trajectory says how fast
 _FIELD_OF_VIEW = math.radians(60)  # horizontal
 
@@ -30,8 +29,12 @@ class _Joints:
         self.names = tuple(names)
         self.q, self.v = np.array(q, dtype=np.float64), np.zeros(len(names))
         self.endpoint = JointTrajectoryEndpoint(names, period_ns, rule)
+        self.active = True
 
     def step(self, now_ns: int, period_ns: int, follow: float) -> None:
+        if not self.active:  # the drives hold what they were commanded last
+            self.v = np.zeros(len(self.q))
+            return
         command = self.endpoint.update(now_ns, period_ns, self.q, self.v)[0]
         before = self.q
         self.q = command.copy() if follow == 1.0 else before + follow * (command - before)
@@ -39,7 +42,7 @@ class _Joints:
 
 
 class _Fingers:
-    """A gripper joint that is told a position and goes there at its own speed."""
+    """A gripper joint that is commanded a position and goes there at its own speed."""
 
     def __init__(self, card: GripperCard) -> None:
         self.names = (card.joint,)
@@ -104,8 +107,28 @@ class MockCell:
         return tuple(self._trajectories)
 
     def submit(self, topic: str, trajectory: JointTrajectory | TrajectoryMessage) -> SubmitResult:
-        """A trajectory arrives; refused with the reason where the real controller would refuse it. KeyError: no such topic."""
-        return self._trajectories[topic].endpoint.submit(trajectory, self.now_ns)
+        """A trajectory arrives; refused with the reason where the real controller would refuse it. KeyError: no such topic.
+
+        One that is not active drops it without a word, as the real one does.
+        """
+        joints = self._trajectories[topic]
+        return joints.endpoint.submit(trajectory, self.now_ns) if joints.active else SubmitResult(True, "")
+
+    def set_active(self, active: bool) -> None:
+        """Activates or deactivates all joint trajectory controllers, as a controller manager does.
+
+        While they are not active they hear nothing and say nothing; once active again they hold the position measured then.
+        """
+        for joints in self._trajectories.values():
+            if active and not joints.active:
+                joints.endpoint.reset()
+            joints.active = active
+
+    def controllers(self) -> Iterator[tuple[str, JointTrajectoryEndpoint, np.ndarray, np.ndarray]]:
+        """Of each active joint trajectory controller: its topic, itself, and measured position and velocity (J,)."""
+        for topic, joints in self._trajectories.items():
+            if joints.active:
+                yield topic, joints.endpoint, joints.q, joints.v
 
     def move_gripper(self, topic: str, position: float) -> None:
         """A command for a gripper without trajectories; it goes no further than its range.
@@ -180,11 +203,11 @@ class MockServer:
             if turn.wait_s:
                 time.sleep(turn.wait_s)
                 continue
-            for skipped, told in ((turn.set_ns, self._on_clock_set), (turn.slipped_ns, self._on_slip)):
+            for skipped, report in ((turn.set_ns, self._on_clock_set), (turn.slipped_ns, self._on_slip)):
                 if skipped:
                     with self.lock:
                         cell.now_ns += skipped
-                    told(skipped)
+                    report(skipped)
             if turn.set_ns:
                 continue
             with self.lock:
@@ -197,12 +220,12 @@ class MockServer:
 
 
 def synthetic_image(camera: CameraCard, frame: int) -> np.ndarray:
-    """A picture that differs from frame to frame: shades, and a bright square that wanders. (H, W, C) uint8, C by encoding."""
-    height, width, channels = camera.height, camera.width, CHANNELS[camera.encoding]
-    image = np.empty((height, width, channels), dtype=np.uint8)
-    shades = np.linspace(40, 120, width, dtype=np.uint8)[None, :], np.linspace(40, 120, height, dtype=np.uint8)[:, None]
-    for channel in range(channels):
-        image[:, :, channel] = shades[channel % 2]
+    """An image that differs from frame to frame: shades, and a bright square that wanders. RGB, (H, W, 3) uint8."""
+    height, width = camera.height, camera.width
+    image = np.empty((height, width, 3), dtype=np.uint8)
+    image[:, :, 0] = np.linspace(40, 120, width, dtype=np.uint8)
+    image[:, :, 1] = np.linspace(40, 120, height, dtype=np.uint8)[:, None]
+    image[:, :, 2] = 60  # no two channels alike: whoever exchanges them is seen
     side = max(2, min(height, width) // 8)
     x, y = frame * 5 % (width - side + 1), frame * 3 % (height - side + 1)
     image[y : y + side, x : x + side] = 230

@@ -136,6 +136,18 @@ def _lay_out(rng: np.random.Generator, names: list[str]) -> dict[str, tuple[floa
             return layout
 
 
+def goal_distance(task: TaskInstance, world: ObjectView) -> float:
+    """How far the target still has to go [m], 0 or more.
+
+    To lift it: the height that its origin lacks of `PICK_HEIGHT`. To bring it somewhere: the horizontal distance between its
+    origin and that of its destination.
+    """
+    target = world.object_position(task.target)
+    if task.destination is None:
+        return max(0.0, PICK_HEIGHT - float(target[2]))
+    return float(np.linalg.norm(target[:2] - world.object_position(task.destination)[:2]))
+
+
 def is_success(task: TaskInstance, world: ObjectView) -> bool:
     """Whether the task is done now, from ground truth. Heights are above the table [m]."""
     target = world.object_position(task.target)

@@ -1,4 +1,4 @@
-"""Pictures for people: the scene redrawn from recorded joint positions and object poses, at any size and quality."""
+"""Images for people: the scene redrawn from recorded joint positions and object poses, at any size and quality."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class SceneView:
     """Draws recorded states.
 
     Args:
-        size: Height and width of the picture [px].
+        size: Height and width of the image [px].
         detail: See `scene_mjcf`: `plain`, `textured` or `full`.
     """
 
@@ -23,7 +23,7 @@ class SceneView:
         self._free = {name: self._model.joint(f"{name}_free").qposadr[0] for name in OBJECTS}
 
     def draw(self, joints: dict[str, float], objects: dict[str, np.ndarray], camera: str = "overview") -> np.ndarray:
-        """One picture, RGB, (height, width, 3) uint8.
+        """One image, RGB, (height, width, 3) uint8.
 
         Args:
             joints: Positions by joint name [rad, m]; `panda_finger_joint1` moves both fingers.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import mujoco
@@ -15,7 +16,7 @@ from vla_sim.jtc import JointTrajectoryEndpoint
 from vla_sim.jtc_message import TrajectoryMessage
 from vla_sim.projection import project_point
 from vla_sim.scene import OBJECTS, scene_assets, scene_mjcf
-from vla_sim.tasks import TaskInstance, is_success, make_task
+from vla_sim.tasks import TaskInstance, goal_distance, is_success, make_task
 
 TIMESTEP_NS = 2_000_000
 """Physics step and period of the joint trajectory controllers [ns]."""
@@ -31,6 +32,8 @@ class TaskProgress:
         success: The task has been done at some time, for `HOLD_NS` without a break.
         done_now: It is done at this instant.
         first_touched: First object that a finger touched, empty if none yet.
+        destination: Object to bring the target to, empty for none.
+        goal_distance: How far the target still has to go [m], see `tasks.goal_distance`.
         objects: Positions of the objects present, base frame [m].
     """
 
@@ -42,6 +45,8 @@ class TaskProgress:
     done_now: bool
     first_touched: str
     held: str
+    destination: str
+    goal_distance: float
     objects: dict[str, np.ndarray]
 
 
@@ -196,6 +201,17 @@ class SimWorld:
             return False, f"no controller listens on '{topic}', there are: {', '.join(self._endpoints)}"
         return endpoint.submit(trajectory, self.now_ns)
 
+    @property
+    def trajectory_topics(self) -> tuple[str, ...]:
+        """Topics that take a JointTrajectory."""
+        return tuple(self._endpoints)
+
+    def controllers(self) -> Iterator[tuple[str, JointTrajectoryEndpoint, np.ndarray, np.ndarray]]:
+        """Of each joint trajectory controller: its topic, itself, and measured position and velocity (J,)."""
+        q, v = self.data.qpos[self._q_index], self.data.qvel[self._v_index]
+        for (topic, endpoint), joints in zip(self._endpoints.items(), (slice(self._n), slice(self._n, None))):
+            yield topic, endpoint, q[joints], v[joints]
+
     def joint_state(self) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
         """Names, positions [rad, m] and velocities [rad/s, m/s] of arm and finger. Shapes (n,)."""
         return self.joint_names, self.data.qpos[self._q_index].copy(), self.data.qvel[self._v_index].copy()
@@ -308,5 +324,7 @@ class SimWorld:
             done_now=self._done_since is not None,
             held=self.held_object(),
             first_touched=self._names[self._first_touched] if self._first_touched >= 0 else "",
+            destination=self.task.destination or "",
+            goal_distance=goal_distance(self.task, self),
             objects={name: self.object_position(name) for name in self.task.layout},
         )

@@ -26,3 +26,13 @@ def _problem(validate: Callable[[str], bool], name: str) -> str:
         reason = str(error).splitlines()[0].rstrip(":")
         return f"{reason[:1].lower()}{reason[1:]}"
     return ""
+
+
+_COMMANDS, _STATE = "/joint_trajectory", "/controller_state"
+
+
+def controller_state_topic(trajectory_topic: str) -> str | None:
+    """Where the joint trajectory controller of a trajectory topic tells its state; None where the topic is not one's."""
+    if not trajectory_topic.endswith(_COMMANDS):
+        return None
+    return trajectory_topic.removesuffix(_COMMANDS) + _STATE

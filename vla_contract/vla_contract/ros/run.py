@@ -10,7 +10,9 @@ from collections.abc import Callable
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
+
+from vla_contract.printing import tell, write_in_any_encoding
+from vla_contract.ros.joining import JoinError, join_graph
 
 POLL_S = 0.1
 """Longest time until a signal is noticed [s]."""
@@ -19,24 +21,23 @@ POLL_S = 0.1
 def run_node(make: Callable[[threading.Event], Node], name: str, mistakes: tuple[type[Exception], ...]) -> int:
     """Makes a node, spins it until SIGINT, SIGTERM or the event that it was given, closes it. Returns the exit code.
 
-    rclpy's own signal handlers are left out: they close the context under callbacks that are still publishing.
-
     Args:
         make: Makes the node. Setting the event ends it; then an attribute ``failure`` that is not None makes the code 1.
         name: For the line that tells a mistake of the user.
         mistakes: Exceptions of ``make`` that are the user's: told in one line, exit code 1.
     """
+    write_in_any_encoding()
     try:
-        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    except RuntimeError as error:  # arguments after --ros-args that cannot be read
+        join_graph()
+    except JoinError as error:
         return _complain(name, error)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     node = None
+    executor = SingleThreadedExecutor()
     try:
         node = make(ended)
-        executor = SingleThreadedExecutor()
         executor.add_node(node)
         while not ended.is_set():
             executor.spin_once(timeout_sec=POLL_S)
@@ -47,6 +48,8 @@ def run_node(make: Callable[[threading.Event], Node], name: str, mistakes: tuple
             close = getattr(node, "close", None)
             if close is not None:
                 close()
+        executor.shutdown()  # left to the garbage collector, its guard conditions are destroyed in any order
+        if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
     failure = getattr(node, "failure", None)
@@ -54,5 +57,5 @@ def run_node(make: Callable[[threading.Event], Node], name: str, mistakes: tuple
 
 
 def _complain(name: str, error: object) -> int:
-    print(f"{name}: error: {'; '.join(str(error).splitlines())}", file=sys.stderr)
+    tell(f"{name}: error: {'; '.join(str(error).splitlines())}", file=sys.stderr)
     return 1

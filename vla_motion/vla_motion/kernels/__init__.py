@@ -4,3 +4,11 @@ Every function has its types written out, so that it is compiled once, when it i
 `__pycache__`; none is ever compiled while an arm moves. Arrays are C-contiguous float64. What they compute is checked
 against Pinocchio in the tests.
 """
+
+from vla_motion.kernels.keeping import make_room
+
+
+def _probe() -> None: ...
+
+
+make_room(_probe)

@@ -1,17 +1,30 @@
 """Forward kinematics and Jacobian of a serial chain whose joints all turn about, or slide along, their own z axis.
 
-placements (J, 4, 4): each joint's frame in the one before, the first in the base, at position zero. prismatic (J,):
-joints that slide. tool (4, 4): the tool in the last joint's frame. Poses are homogeneous matrices in the base frame.
+Poses are homogeneous matrices in the base frame.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+from numba import boolean, float64, njit, types, void
 
-CHAIN = "float64[:,:,::1], boolean[::1], float64[:,::1]"
+
+class ChainArrays(NamedTuple):
+    """A chain as compiled functions take it.
+
+    placements (J, 4, 4): each joint's frame in the one before, the first in the base, at position zero. prismatic (J,):
+    joints that slide. tool (4, 4): the tool in the last joint's frame.
+    """
+
+    placements: np.ndarray
+    prismatic: np.ndarray
+    tool: np.ndarray
+
+
+CHAIN = types.NamedTuple((float64[:, :, ::1], boolean[::1], float64[:, ::1]), ChainArrays)
 
 
 @njit("void(float64[:,::1], float64[:,::1], float64[:,::1])", cache=True)
@@ -25,18 +38,18 @@ def compose(A, B, out):
     out[3, 3] = 1.0
 
 
-@njit(f"void({CHAIN}, float64[::1], float64[:,:,::1], float64[:,::1])", cache=True)
-def frames_and_tool(placements, prismatic, tool, q, frames, out):
+@njit(void(CHAIN, float64[::1], float64[:, :, ::1], float64[:, ::1]), cache=True)
+def frames_and_tool(chain, q, frames, out):
     """frames (J, 4, 4): every joint's frame, moved by its joint; out (4, 4): the tool."""
     turned = np.empty((4, 4))
     for k in range(len(q)):
-        P = placements[k]
+        P = chain.placements[k]
         if k == 0:
             turned[:] = P
         else:
             compose(frames[k - 1], P, turned)
         F = frames[k]
-        if prismatic[k]:
+        if chain.prismatic[k]:
             F[:] = turned
             for i in range(3):
                 F[i, 3] += turned[i, 2] * q[k]
@@ -50,7 +63,7 @@ def frames_and_tool(placements, prismatic, tool, q, frames, out):
                 F[i, 3] = turned[i, 3]
             F[3, 0] = F[3, 1] = F[3, 2] = 0.0
             F[3, 3] = 1.0
-    compose(frames[len(q) - 1], tool, out)
+    compose(frames[len(q) - 1], chain.tool, out)
 
 
 @njit("void(boolean[::1], float64[:,:,::1], float64[:,::1], float64[:,::1])", cache=True)
@@ -70,12 +83,12 @@ def jacobian(prismatic, frames, T, out):
             out[3, k], out[4, k], out[5, k] = zx, zy, zz
 
 
-@njit(f"void({CHAIN}, float64[:,::1], float64[:,:,::1])", cache=True)
-def forward_path(placements, prismatic, tool, q, out):
+@njit(void(CHAIN, float64[:, ::1], float64[:, :, ::1]), cache=True)
+def forward_path(chain, q, out):
     """out (N, 4, 4): the tool at each of q (N, J)."""
     frames = np.empty((q.shape[1], 4, 4))
     for i in range(len(q)):
-        frames_and_tool(placements, prismatic, tool, q[i], frames, out[i])
+        frames_and_tool(chain, q[i], frames, out[i])
 
 
 @njit("void(float64[:,::1], float64[:,::1], float64[::1])", cache=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+from numba import boolean, float64, int64, njit
 
-from .chain import CHAIN, frames_and_tool, jacobian, turn_between
+from vla_motion.kernels.chain import CHAIN, frames_and_tool, jacobian, turn_between
 
 LENGTH = 0.3  # [m] a metre of position error weighs as much as 1 / LENGTH radians: about an arm's forearm
 MAX_STEP = 0.4  # [rad] largest change of a joint in one iteration
@@ -95,15 +95,18 @@ def _step(J, error, q, lower, upper, posture, with_posture, pull):
             return
 
 
+_VECTOR = float64[::1]
+
+
 @njit(
-    f"boolean({CHAIN}, float64[:,::1], float64[::1], float64[::1], float64[::1], boolean, float64, float64, int64, "
-    "float64[::1], float64[::1])",
+    boolean(
+        CHAIN, float64[:, ::1], _VECTOR, _VECTOR, _VECTOR, boolean, float64, float64, int64, _VECTOR, _VECTOR,
+    ),
     cache=True,
-)
+)  # fmt: skip
 def solve_pose(
-    placements, prismatic, tool, target, lower, upper, posture, with_posture, position_tolerance, rotation_tolerance,
-    iterations, q, errors,
-):  # fmt: skip
+    chain, target, lower, upper, posture, with_posture, position_tolerance, rotation_tolerance, iterations, q, errors
+):
     """Moves q (J,) until the tool is at target (4, 4), or as near as it gets; True where it is there.
 
     errors (2,): what is left of position [m] and rotation [rad].
@@ -117,7 +120,7 @@ def solve_pose(
     for j in range(n):
         q[j] = min(max(q[j], lower[j]), upper[j])
     for iteration in range(iterations + 1):
-        frames_and_tool(placements, prismatic, tool, q, frames, T)
+        frames_and_tool(chain, q, frames, T)
         turn_between(T, target, turn)
         for i in range(3):
             error[i] = target[i, 3] - T[i, 3]
@@ -136,7 +139,7 @@ def solve_pose(
             since_best += 1
         if iteration == iterations or since_best > PATIENCE:
             break
-        jacobian(prismatic, frames, T, J)
+        jacobian(chain.prismatic, frames, T, J)
         _step(J, error, q, lower, upper, posture, with_posture, pull)
         pull *= 0.8
     q[:] = best_q

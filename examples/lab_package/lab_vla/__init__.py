@@ -1,0 +1,1 @@
+"""A lab's own package: a policy, an action head, a verb."""

@@ -1,0 +1,1 @@
+"""Standard rosbag2 bags: record, read, write."""

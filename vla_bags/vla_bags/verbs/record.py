@@ -1,0 +1,74 @@
+"""`vla record`: the graph's messages, raw, into a rosbag2 folder."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from vla_bags.bag_folder import COMPRESSIONS
+from vla_bags.image_packer import IMAGES, ImageKeeping
+from vla_contract.image_packing import QUALITY
+from vla_contract.printing import tell
+
+HELP = "record what the graph says into a rosbag2 folder"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--card", default="panda_tabletop", help="card name or file of the robot (default: %(default)s)")
+    parser.add_argument("--out", type=Path, help="folder of the bag (default: out/bags/ and the time)")
+    parser.add_argument(
+        "--topics", nargs="+", default=[], metavar="TOPIC", help="record these instead of all of the card and the suite"
+    )
+    parser.add_argument("--namespace", default="", metavar="NS", help="ROS namespace of the robot")
+    parser.add_argument("--duration", type=_not_negative, default=0.0, metavar="S", help="end after this time [s]")
+    parser.add_argument("--checkpoint", help="checkpoint name or file, where no policy node tells it")
+    parser.add_argument(
+        "--compression", choices=COMPRESSIONS, default="none", help="of chunks (default: %(default)s; lz4 is cheap)"
+    )
+    parser.add_argument(
+        "--images", choices=IMAGES, default="raw",
+        help="how raw images of the card's cameras are kept; jpeg: 16 bits and mosaics as png (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--jpeg-quality", type=int, default=QUALITY, metavar="Q", help="of --images jpeg, 1 to 100 (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--min-free", type=int, default=256, metavar="MIB", help="end when the disk has less left [MiB] (default: %(default)s)"
+    )
+
+
+def _not_negative(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text}, allowed are 0 (until Ctrl-C) and above")
+    return value
+
+
+def run(args: argparse.Namespace) -> int:
+    from vla_bags.bag_folder import check_new
+    from vla_bags.entries import BagError
+    from vla_bags.recorded_topics import check_names
+    from vla_bags.ros.recorder_node import RecorderSettings, default_out, record
+
+    check_names(args.namespace, args.topics)
+    if args.checkpoint == "expert":
+        raise BagError("--checkpoint expert is no file; leave it out: the policy tells what it runs")
+    images = ImageKeeping(args.images, args.jpeg_quality)
+    out = args.out or default_out()
+    check_new(out)
+    code = record(
+        RecorderSettings(
+            out=out,
+            card=Path(args.card),
+            checkpoint=Path(args.checkpoint) if args.checkpoint else None,
+            topics=tuple(args.topics),
+            duration=args.duration,
+            compression=args.compression,
+            images=images,
+            min_free_mib=args.min_free,
+        ),
+        args.namespace,
+    )
+    if out.exists():
+        tell(f"bag: {out}")
+    return code

@@ -1,0 +1,46 @@
+"""What the fault matrix judges switched controllers by, and what its relay makes of joint states."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+
+from rclpy.serialization import deserialize_message, serialize_message
+from sensor_msgs.msg import JointState
+
+from vla_bench.faults.posture_cases import leaps
+from vla_bench.ros.fault_relay import halves
+
+MS = 1_000_000
+LIMIT = np.array([15.0, 7.5])
+
+
+def swing(count=60, period_ms=20, late=()):
+    """A reference within the limits, states now and then late."""
+    stamps = [(k * period_ms + (7 if k in late else 0)) * MS for k in range(count)]
+    times = np.array(stamps) * 1e-9
+    q = np.stack([0.5 * np.sin(4.0 * times), 0.3 * np.cos(4.0 * times)], axis=1)
+    v = np.stack([2.0 * np.cos(4.0 * times), -1.2 * np.sin(4.0 * times)], axis=1)
+    return list(zip(stamps, q, v))
+
+
+def test_a_motion_within_the_limits_leaps_nowhere():
+    assert leaps(swing(), LIMIT) == leaps(swing(late=(7, 8, 30)), LIMIT) == leaps([], LIMIT) == []
+
+
+@pytest.mark.parametrize("size", [0.0018, 0.02])
+def test_a_leap_of_one_joint_is_seen_and_counted(size):
+    heard = swing()
+    heard = [(t, q + [0.0, size * (k >= 25)], v) for k, (t, q, v) in enumerate(heard)]
+    (words,) = leaps(heard, LIMIT)
+    assert words.startswith("1 leaps; the first: the reference leaps by 0.00" if size < 0.01 else "1 leaps; the first: the ")
+    assert words.endswith("within 20 ms")
+
+
+def test_states_in_halves_keep_each_joints_values():
+    message = JointState(name=["a", "b", "c"], position=[0.1, 0.2, 0.3], velocity=[1.0, 2.0, 3.0])
+    message.header.stamp.sec = 7
+    first, second = (deserialize_message(half, JointState) for half in halves(serialize_message(message)))
+    assert (first.name, list(first.position), list(first.velocity)) == (["a"], [0.1], [1.0])
+    assert (second.name, list(second.position), list(second.velocity)) == (["c", "b"], [0.3, 0.2], [3.0, 2.0])
+    assert first.header.stamp.sec == second.header.stamp.sec == 7 and not len(first.effort)

@@ -1,0 +1,1 @@
+"""Measurements that developers make of the suite."""

@@ -1,0 +1,1 @@
+"""Faults through the running graph, and whether the arm came to rest."""

@@ -1,0 +1,1 @@
+"""Random chunks, timing and faults against the controller, judged by code that shares nothing with it."""

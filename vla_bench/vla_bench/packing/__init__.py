@@ -1,0 +1,1 @@
+"""What packed images cost: size, pixels, and what the policy makes of them."""

@@ -1,0 +1,1 @@
+"""The controller alone on a bench: what feeds it, and the arm behind it."""

@@ -1,0 +1,1 @@
+"""What the benchmarks hear of the graph, and relay into it."""

@@ -1,0 +1,1 @@
+"""How the motion joins where one chunk takes over from another."""

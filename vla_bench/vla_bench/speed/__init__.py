@@ -1,0 +1,1 @@
+"""How fast replay and trials run."""

@@ -1,0 +1,38 @@
+"""A node says what it waits for: topic, joints, and whether anybody is there."""
+
+from vla_contract.awaited import Awaited
+
+CELL = {"robot_description": (), "joint_states": ("elbow", "wrist")}
+
+
+def words(awaited: Awaited, now: float, publishers: dict | None = None, listeners: dict | None = None) -> list[str]:
+    return awaited.words(now, lambda t: (publishers or {}).get(t, 0), lambda t: (listeners or {}).get(t, 0), lambda t: f"/{t}")
+
+
+def test_what_has_never_come_is_told_with_who_publishes():
+    awaited = Awaited(CELL, {"arm/joint_trajectory": "trajectories"})
+    assert words(awaited, 10.0, {"joint_states": 2}) == [
+        "waiting for any message on /robot_description: nobody publishes there",
+        "waiting for elbow, wrist on /joint_states: 2 publish there",
+        "nobody takes trajectories on /arm/joint_trajectory",
+    ]
+
+
+def test_joints_that_are_missing_or_fall_silent_are_told_by_name():
+    awaited = Awaited(CELL)
+    awaited.done("robot_description")
+    awaited.heard("joint_states", 10.0, ("wrist", "of_another_arm"))
+    assert words(awaited, 11.0, {"joint_states": 1}) == ["waiting for elbow on /joint_states: 1 publishes there"]
+    awaited.heard("joint_states", 12.0, ("elbow", "wrist"))
+    assert words(awaited, 14.9) == []
+    awaited.heard("joint_states", 15.0, ("elbow",))
+    assert words(awaited, 17.0) == ["waiting for wrist on /joint_states for 5 s: nobody publishes there"]
+
+
+def test_a_topic_without_parts_takes_any_message_and_outputs_want_a_listener():
+    awaited = Awaited({"camera": ()}, {"arm": "trajectories"})
+    awaited.heard("camera", 1.0)
+    assert words(awaited, 2.0, listeners={"arm": 1}) == []
+    assert words(awaited, 9.0, {"camera": 1}, {"arm": 1}) == ["waiting for any message on /camera for 8 s: 1 publishes there"]
+    many = Awaited({"joint_states": tuple(f"j{k}" for k in range(12))})
+    assert words(many, 1.0) == ["waiting for j0, j1, j2, j3, j4, j5, j6, j7 and 4 more on /joint_states: nobody publishes there"]

@@ -1,0 +1,153 @@
+"""What an instruction means: which task of the card, with which values, whatever its case and punctuation.
+
+A sentence that the card has means what the card says. How near another one comes is for a sentence encoder to say, which is not
+in this package: ``understand`` takes it as a function. What is named must be named alike, however near the rest comes: an
+instruction of two blocks is no instruction of one.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from vla_contract.card_content import CardContent
+from vla_contract.card_sections import TaskCard
+
+NEAR = 0.75
+"""Least cosine of two sentences that may mean the same. Measured on paraphrases of the shipped cards' sentences."""
+_STOPS = frozenset(
+    "stop halt freeze pause wait abort cancel quit brake whoa no estop stopp alto arret anhalten ferma stoj tomare".split()
+)
+_FILLERS = frozenset("please now right immediately at once it the robot arm moving everything all".split())
+_FUNCTION = frozenset("a an the of to on in into onto with from off down up at it its one and goes is are for by over".split())
+_CHANGES = frozenset("not don't never without except instead nothing then afterwards twice".split())
+"""Words that turn a sentence into another one, however near the two come."""
+
+
+class Words(Enum):
+    """Which instructions a robot takes."""
+
+    ANY = "any"
+    """All but those that mean stop: what the policy makes of them is its business."""
+    NEAR = "near"
+    """Those that mean a sentence of the card."""
+    CARD = "card"
+    """The card's sentences only."""
+
+
+class InstructionError(ValueError):
+    """An instruction that no run may begin on. The message says why, and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """A task of the card, with a value for each of its slots.
+
+    sentence: the card's sentence that it was understood by. sure: 1 for the card's own words, else the cosine, 0 to 1.
+    """
+
+    task: str
+    slots: tuple[tuple[str, str], ...]
+    sentence: str
+    sure: float = 1.0
+
+    def is_same(self, other: Meaning | None) -> bool:
+        """Both ask for the same thing, in whatever words."""
+        return other is not None and (self.task, self.slots) == (other.task, other.slots)
+
+
+Nearest = Callable[[str, Sequence[str]], tuple[int, float]]
+"""(text, sentences) -> number of the nearest sentence, and its cosine with the text."""
+
+
+def normalised(text: str) -> str:
+    """Small letters, one space between words, no accents and no punctuation."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return " ".join(re.findall(r"[^\W_]+(?:['’][^\W_]+)?", plain.casefold()))
+
+
+def means_stop(text: str) -> bool:
+    """Somebody wants the arm to stop: such words never start a run."""
+    words = re.sub(r"\b(?:e stop|emergency stop|do not move|don't move)\b", "stop", normalised(text)).split()
+    return bool(words) and any(word in _STOPS for word in words) and all(word in _STOPS | _FILLERS for word in words)
+
+
+def meanings(card: CardContent) -> dict[str, Meaning]:
+    """Every sentence of the card, normalised, with what it means. The first task that has a sentence keeps it."""
+    found: dict[str, Meaning] = {}
+    for task in card.tasks:
+        for sentence, slots in task.readings():
+            found.setdefault(normalised(sentence), Meaning(task.name, slots, sentence))
+    return found
+
+
+def understand(card: CardContent, text: str, words: Words = Words.ANY, nearest: Nearest | None = None) -> Meaning | None:
+    """What the text means; None: nothing that the card knows, where ``words`` is ANY.
+
+    nearest: says which sentence comes nearest; without it only the card's own sentences are understood.
+
+    Raises InstructionError for an empty text, one that means stop, and one that ``words`` does not allow.
+    """
+    plain = normalised(text)
+    if not plain:
+        raise InstructionError("instruction is empty; say what to do, in words")
+    if means_stop(text):
+        raise InstructionError(f"'{text.strip()}' means to stop, and starts no run; `vla stop` brakes the arm and latches")
+    known = meanings(card)
+    if plain in known:
+        return known[plain]
+    listed = f"the card's sentences are like: {'; '.join(m.sentence for m in _examples(card, known))}"
+    if words is Words.CARD or nearest is None:
+        if words is Words.ANY:
+            return None
+        raise InstructionError(f"'{text.strip()}' is no sentence of card '{card.name}'; {listed}")
+    sentences = list(known)
+    index, cosine = nearest(plain, sentences)
+    meaning = known[sentences[index]]
+    named, wanted = _named(card, plain), _named(card, sentences[index])
+    other = sorted(set(plain.split()) & (_CHANGES | _words_of_others(known, meaning.task)) - set(sentences[index].split()))
+    problem = ""
+    if named != wanted:
+        problem = f"it names {_list(named)}, the nearest sentence, '{meaning.sentence}', names {_list(wanted)}"
+    elif other:
+        problem = f"'{other[0]}' is not in what the nearest sentence, '{meaning.sentence}', asks for"
+    elif cosine < NEAR:
+        problem = f"the nearest sentence is '{meaning.sentence}', at {cosine:.2f} of 1, {NEAR:g} is needed"
+    if problem:
+        if words is Words.ANY:
+            return None
+        raise InstructionError(f"'{text.strip()}' means no task of card '{card.name}': {problem}; {listed}")
+    return Meaning(meaning.task, meaning.slots, meaning.sentence, round(float(cosine), 3))
+
+
+def _named(card: CardContent, plain: str) -> tuple[str, ...]:
+    """Values of slots that a text names, in its order, repeated ones too."""
+    values = {normalised(value) for task in card.tasks for options in task.slots.values() for value in options}
+    pattern = "|".join(re.escape(value) for value in sorted(values, key=len, reverse=True))
+    return tuple(re.findall(rf"\b(?:{pattern})\b", plain)) if values else ()
+
+
+def _words_of_others(known: dict[str, Meaning], task: str) -> set[str]:
+    """Words of the card that no sentence of this task has: they name another task's things."""
+    own = {word for plain, meaning in known.items() if meaning.task == task for word in plain.split()}
+    return {word for plain in known for word in plain.split()} - own - _FUNCTION
+
+
+def _examples(card: CardContent, known: dict[str, Meaning]) -> list[Meaning]:
+    """One sentence of each task."""
+    first: dict[str, Meaning] = {}
+    for meaning in known.values():
+        first.setdefault(meaning.task, meaning)
+    return list(first.values())
+
+
+def _list(values: Sequence[str]) -> str:
+    return " and ".join(values) or "nothing"
+
+
+def task_of(card: CardContent, meaning: Meaning | None) -> TaskCard | None:
+    """The card's task that is meant."""
+    return None if meaning is None else card.task(meaning.task)

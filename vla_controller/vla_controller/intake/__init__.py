@@ -1,0 +1,1 @@
+"""What is known and let in: chunks, joint states, clocks."""

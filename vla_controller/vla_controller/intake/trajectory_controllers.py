@@ -1,0 +1,73 @@
+"""What the joint trajectory controllers say of themselves: whether they still speak, and where their set points are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+SILENCE_NS = 250_000_000
+"""A controller that has spoken, and says nothing for longer, is not active [ns]."""
+_FRESH_NS = 100_000_000
+_STANDS_NS = 100_000_000
+_SAME = 1e-9  # [rad]
+
+
+class TrajectoryControllers:
+    """One entry for each arm, in the card's order. One that was never heard is not missed: older drivers are mute.
+
+    silent: which of them have fallen silent.
+    """
+
+    def __init__(self, arms: Sequence[str]) -> None:
+        self._arms = tuple(arms)
+        self._heard_ns: list[int | None] = [None] * len(arms)
+        self._points: list[tuple[np.ndarray, int] | None] = [None] * len(arms)
+        self._stands_since_ns = [0] * len(arms)
+        self.silent = [False] * len(arms)
+
+    def hear(self, arm: int, now_ns: int) -> bool:
+        """A controller speaks. True: it had fallen silent."""
+        self._heard_ns[arm] = now_ns
+        spoke_again, self.silent[arm] = self.silent[arm], False
+        return spoke_again
+
+    def set_point(self, arm: int, q: np.ndarray, stamp_ns: int, now_ns: int) -> None:
+        """Its set point q (J,) [rad] of stamp_ns, the joints of this arm only."""
+        before = self._points[arm]
+        if before is None or np.max(np.abs(q - before[0])) > _SAME:
+            self._stands_since_ns[arm] = now_ns
+        self._points[arm] = q, stamp_ns
+
+    def fresh(self, now_ns: int) -> Iterator[tuple[int, np.ndarray, int]]:
+        """Of each that spoke just now: arm, set point (J,) [rad], and its stamp [ns]."""
+        for arm, (heard_ns, point) in enumerate(zip(self._heard_ns, self._points)):
+            if point is not None and now_ns - heard_ns <= _FRESH_NS:
+                yield arm, *point
+
+    def stands(self, arm: int, now_ns: int) -> bool:
+        """Its set point has not changed for 100 ms."""
+        return now_ns - self._stands_since_ns[arm] >= _STANDS_NS
+
+    def fell_silent(self, now_ns: int) -> list[str]:
+        """Names of the arms whose controllers have fallen silent since the last call."""
+        fallen = [
+            arm for arm, heard_ns in enumerate(self._heard_ns)
+            if heard_ns is not None and not self.silent[arm] and now_ns - heard_ns > SILENCE_NS
+        ]  # fmt: skip
+        for arm in fallen:
+            self.silent[arm], self._points[arm] = True, None
+        return [self._arms[arm] for arm in fallen]
+
+    def clock_set(self, now_ns: int) -> None:
+        """Set points are of another time; silence counts from now."""
+        self._heard_ns = [None if heard_ns is None else now_ns for heard_ns in self._heard_ns]
+        self._points = [None] * len(self._arms)
+
+    def in_words(self) -> str:
+        """Which of them are silent; empty: none is."""
+        names = [name for name, silent in zip(self._arms, self.silent) if silent]
+        if len(names) == 1:
+            return f"the trajectory controller of arm {names[0]} has fallen silent: it is not active, or dead; activate it"
+        words = "have fallen silent: they are not active, or dead; activate them"
+        return f"the trajectory controllers of arms {', '.join(names)} {words}" if names else ""

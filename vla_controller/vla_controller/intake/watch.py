@@ -1,0 +1,245 @@
+"""What is known of the arm and of the clock, and what of it keeps the arm from moving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from vla_contract.card import InterfaceCard
+from vla_contract.report import Verdict
+from vla_controller.intake.admission import Admission
+from vla_controller.intake.clock_watch import ClockWatch
+from vla_controller.intake.joint_states import JointStates
+from vla_controller.intake.readiness import Readiness, at_full_speed
+from vla_controller.intake.tracking import Tracking
+from vla_controller.intake.trajectory_controllers import TrajectoryControllers
+from vla_controller.planning.arm_group import ArmGroup
+from vla_controller.refusal import Refusal
+
+_WAY_NS = np.arange(0, 100_000_001, 20_000_000)  # how old a controller's word may be
+_DROPPED = 0.01  # [rad]
+_OLDEST_NS = 200_000_000  # a stamp that is older, or of the future, is of another clock
+_AROUND_NS = np.array([-30_000_000, -15_000_000, 0, 10_000_000])  # of a set point's stamp: messages take their time to arrive
+_OFF, _OFF_AT_REST = 1e-3, 1e-5  # [rad]
+
+
+class Watch:
+    """Joint states, what joint trajectory controllers say of themselves, and the clock, compared with the commanded motion.
+
+    ``states``, ``controllers`` and ``ready`` are for reading. admission: remembers times, so it hears where the clock was set.
+    dry_run: nothing that is commanded is executed, so the two are not compared. clock, steady, simulated: see ClockWatch.
+    """
+
+    def __init__(
+        self, card: InterfaceCard, arms: ArmGroup, admission: Admission, *, dry_run: bool,
+        clock: Callable[[], int] | None, steady: Callable[[], int] | None, simulated: bool,
+    ) -> None:  # fmt: skip
+        self._arms, self._admission, self._dry_run = arms, admission, dry_run
+        self._clocks = ClockWatch(clock, steady, simulated=simulated)
+        limits = np.concatenate([arm.limits.velocity for arm in arms.arms])
+        self.states = JointStates(arms.joint_names, limits, arms.continuous)
+        # One for each source: references on the plan would hide that the arm itself has stopped following.
+        self._tracking = Tracking(arms.tolerance)
+        self._references = [Tracking(arms.tolerance) for _ in arms.arms]
+        self.controllers = TrajectoryControllers([arm.card.name for arm in arms.arms])
+        self.ready = Readiness(card, self.states, self.controllers, speed_scaling=[1.0] * len(arms.arms))
+        self._spoke_again = False
+        self._now_ns = 0
+        self._stale = False
+
+    def on_joint_state(
+        self,
+        stamp_ns: int,
+        names: Sequence[str],
+        positions: Sequence[float],
+        velocities: Sequence[float] | None,
+        now_ns: int,
+    ) -> None:
+        """See ChunkController.on_joint_state."""
+        if self._clocks.was_set(now_ns):
+            return  # the next tick sees to the clock first
+        ready, states = self.ready, self.states
+        if stamp_ns > now_ns + ready.card.state.ahead_ns:
+            states.refuse_ahead(names, stamp_ns - now_ns)
+            return
+        if not states.update(stamp_ns, names, positions, velocities):
+            return
+        if ready.clock_set and states.at_rest and states.known and states.settled:
+            known = self._arms.timeline is not None
+            waiting = self._arms.moving(states.stamp_ns) if known else states.stamp_ns < ready.sent_until_ns
+            ready.clock_set = ready.clock_set if waiting else ""
+        if self._arms.timeline is not None and not self._dry_run:
+            self._tracking.compare(states.newest_ns, self._beyond())
+            self._arms.watch_sag(now_ns, states)
+
+    def on_controller_state(
+        self, arm: int, names: Sequence[str], reference: Sequence[float], speed_scaling: float, now_ns: int,
+        stamp_ns: int | None,
+    ) -> str:  # fmt: skip
+        """See ChunkController.on_controller_state. Why to brake, in words; empty: go on."""
+        before, self.ready.speed_scaling[arm] = self.ready.speed_scaling[arm], float(speed_scaling)
+        if not self._dry_run and self.controllers.hear(arm, now_ns):
+            self._spoke_again = True
+        entry, place = self._arms.arms[arm], dict(zip(names, reference))
+        joints = entry.card.joints
+        if self._arms.timeline is not None and not self._dry_run and all(joint in place for joint in joints):
+            q = self.states.positions.copy()
+            q[entry.joints] = [place[joint] for joint in joints]
+            if np.isfinite(q).all():
+                q = self.states.on_their_turns(q)
+                beyond = self._arms.timeline.distance_with_lag(now_ns, q)
+                self._references[arm].compare(now_ns, beyond, entry.joints)
+                known = stamp_ns is not None and 0 <= now_ns - stamp_ns <= _OLDEST_NS
+                self.controllers.set_point(arm, q[entry.joints], stamp_ns if known else now_ns, now_ns)
+        if at_full_speed(before) and not at_full_speed(speed_scaling):
+            return f"a joint trajectory controller runs at {speed_scaling:.4g} of its speed"
+        return ""
+
+    def on_contended(self, why: str) -> bool:
+        """See ChunkController.on_contended. True: it begins, so brake."""
+        ready = self.ready
+        begins = bool(why) and not ready.contended
+        ready.contended, ready.alone = why or ready.contended, not why
+        return begins
+
+    def refusal(self, now_ns: int) -> Refusal | None:
+        """Why the arm may not be set in motion now."""
+        refusal = self.ready.refusal(now_ns, commanded=self._arms.timeline is not None)
+        if refusal is None and self.standing_off(now_ns) is None:
+            for arm, _ in self._off_plan(now_ns):
+                words = "is not where its trajectory controller was commanded to be; waiting until it stands"
+                return Refusal(Verdict.DESYNC, f"arm {self._arms.arms[arm].card.name} {words}")
+        return refusal
+
+    def clock_set(self, now_ns: int) -> str:
+        """Which way the clock was set since the last call, in words; empty: it was not.
+
+        What was measured is of another time then. What was sent goes on, and ends at rest: with a steady clock it is known where.
+        """
+        before_ns, self._now_ns = self._now_ns, now_ns
+        jump = self._clocks.take(now_ns)
+        if jump is None:
+            return ""
+        ready = self.ready
+        pending_ns = ready.sent_until_ns - before_ns if ready.clock_set else 0
+        ready.sent_until_ns = now_ns + max(self._arms.remaining_ns(before_ns), pending_ns)
+        if jump.by_ns is None:
+            self._arms.forget()
+        else:
+            self._arms.shift(jump.by_ns)
+        self._forget_tracking()
+        self.controllers.clock_set(now_ns)
+        self._admission.clock_jumped(now_ns)
+        self.states.forget()
+        ready.desync, ready.clock_set, ready.blind_since_ns = False, jump.words, now_ns
+        return jump.words
+
+    def set_meanwhile(self) -> bool:
+        """The clock was set since the instant that the last call of ``clock_set`` was about: stamps made since are of neither."""
+        return self._clocks.set_meanwhile()
+
+    @property
+    def tracking_error(self) -> float:
+        """How far outside of the commanded motion of the last moments a joint is, measured or by a controller's word [rad]."""
+        return max(tracking.error for tracking in (self._tracking, *self._references))
+
+    def stands_apart(self, now_ns: int) -> np.ndarray | None:
+        """Where all arms stand still (J,) [rad], though not where they were commanded to be in the last moments: something holds
+        one, or its trajectory controller has dropped the plan. None where that is not so.
+
+        By the measured positions, beyond the tracking tolerance; by a controller's own word, beyond what messages are late.
+        """
+        states, timeline = self.states, self._arms.timeline
+        if self._dry_run or timeline is None or not states.stands or self.ready.is_stale(now_ns):
+            return None
+        if any(self.controllers.silent):  # where one was activated again a moment ago, it holds what is measured
+            return states.positions.copy()
+        apart = bool(np.any(self._beyond() > self._arms.tolerance))
+        q = states.positions.copy()
+        for arm, set_point, _ in self.controllers.fresh(now_ns):
+            joints, at = self._arms.arms[arm].joints, q.copy()
+            at[joints] = set_point
+            if np.any(timeline.distance(now_ns - _WAY_NS, at)[joints] > _DROPPED):
+                apart, q[joints] = True, set_point
+        return q if apart else None
+
+    def _beyond(self) -> np.ndarray:
+        """How far each joint is measured outside of its commanded motion of the moments before (J,) [rad]; negative inside."""
+        states, timeline = self.states, self._arms.timeline
+        return states.of_stamps(lambda stamp_ns: timeline.distance_with_lag(stamp_ns, states.positions))
+
+    def commanded_minus_measured(self) -> np.ndarray:
+        """Of each joint, at the stamp of its newest state (J,) [rad]."""
+        return self.states.of_stamps(lambda stamp_ns: self._arms.timeline.sample(stamp_ns)[0]) - self.states.positions
+
+    def standing_off(self, now_ns: int) -> np.ndarray | None:
+        """Where all arms stand (J,) [rad] by their trajectory controllers' own word, where that is not the commanded motion, be
+        it by very little: messages were dropped. None where that is not so.
+
+        A motion that took over from the plan would begin with a leap from there.
+        """
+        if not self.states.stands or self.ready.is_stale(now_ns):
+            return None
+        off = [(arm, q) for arm, q in self._off_plan(now_ns) if self.controllers.stands(arm, now_ns)]
+        if not off:
+            return None
+        at = self._arms.timeline.sample(now_ns)[0]
+        for arm, set_point in off:
+            at[self._arms.arms[arm].joints] = set_point
+        return at
+
+    def _off_plan(self, now_ns: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Arms whose trajectory controllers say that they are not where they are commanded to be, and their set points (J,)."""
+        timeline = self._arms.timeline
+        if self._dry_run or timeline is None:
+            return
+        for arm, set_point, stamp_ns in self.controllers.fresh(now_ns):
+            joints, at = self._arms.arms[arm].joints, timeline.sample(stamp_ns)[0]
+            at[joints] = set_point
+            rests = timeline.end_ns <= stamp_ns + int(_AROUND_NS[0])
+            if np.any(timeline.distance(stamp_ns + _AROUND_NS, at)[joints] > (_OFF_AT_REST if rests else _OFF)):
+                yield arm, set_point
+
+    def spoke_again(self) -> bool:
+        """A trajectory controller speaks again since the last call, and the arms stand: it may have been activated anew, and
+        holds then. An arm that moves shows that it was active all the time, and still follows what it was sent.
+        """
+        spoke_again, self._spoke_again = self._spoke_again, False
+        return spoke_again and self.states.stands
+
+    def _forget_tracking(self) -> None:
+        for tracking in (self._tracking, *self._references):
+            tracking.forget()
+
+    def stale_since_last(self, now_ns: int) -> bool:
+        """Joint states have stopped arriving, and had not at the last call."""
+        before, self._stale = self._stale, self.ready.is_stale(now_ns)
+        return self._stale and not before
+
+    def lost_since_last(self) -> bool:
+        """Measured and commanded motion disagree, and did not at the last call."""
+        lost = any(tracking.lost for tracking in (self._tracking, *self._references))
+        found = lost and not self.ready.desync
+        self.ready.desync = self.ready.desync or found
+        return found
+
+    def settle(self, now_ns: int) -> bool:
+        """At rest after a disagreement or a leap, the arm is where it is measured. True: the commanded motion is forgotten.
+
+        So it is, wherever the arm stands, after somebody else has commanded it: what its controller was told last is not known.
+        """
+        seen_ns, states = self.states.stamp_ns, self.states
+        still = seen_ns is not None and states.at_rest and states.settled and not self._arms.moving(seen_ns)
+        released = still and states.stands and self.ready.alone and bool(self.ready.contended)
+        if not still or not (self.ready.desync or states.leap or released):
+            return False
+        if released:
+            self.ready.contended = ""
+        self.ready.desync = False
+        states.settle()
+        self._forget_tracking()
+        if self._arms.timeline is None or not (released or self._arms.is_away(now_ns, states)):
+            return False
+        self._arms.forget()
+        return True

@@ -1,0 +1,1 @@
+"""From a chunk to motion within the limits."""

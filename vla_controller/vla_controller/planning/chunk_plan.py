@@ -1,0 +1,164 @@
+"""A chunk becomes knots: wanted positions, smoothing, check along the curve, and giving way where that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vla_contract.chunk import ActionChunk
+from vla_contract.report import Clamp
+from vla_controller.planning.anchor import Schedule
+from vla_controller.planning.arm import Arm, Request, Wanted
+from vla_controller.planning.braking import Stops
+from vla_controller.planning.effort import Effort
+from vla_controller.planning.limits import Violation, check_curve
+from vla_controller.planning.planner import smooth, smooth_within_limits
+from vla_controller.planning.timeline import Timeline
+
+_BRAKE_KNOTS = 4
+_ATTEMPTS = 12
+_NOTICEABLE = 2e-3  # [rad] about a millimetre at the tool
+
+
+@dataclass(frozen=True)
+class ChunkPlan:
+    """Knots (M) after the splice and what they make of the chunk.
+
+    times_ns (M,) int64; q, v, a (M, J) over all joints. planned_actions (H, D). anchor: as in ChunkReport,
+    the arms one after the other. clamps in order of steps. attempts: how many curves were tried.
+    """
+
+    times_ns: np.ndarray
+    q: np.ndarray
+    v: np.ndarray
+    a: np.ndarray
+    planned_actions: np.ndarray
+    anchor: tuple[float, ...]
+    clamps: tuple[Clamp, ...]
+    attempts: int
+
+
+def make_requests(arms: Sequence[Arm], timeline: Timeline, chunk: ActionChunk, schedule: Schedule) -> list[Request]:
+    """What the chunk asks of each arm, absolute."""
+    if schedule.at_rest:
+        q_commanded = q_before = timeline.sample(schedule.splice_ns)[0]
+    else:
+        q_commanded = timeline.sample(chunk.stamp_ns)[0]
+        q_before = timeline.sample(int(schedule.due_ns[schedule.first]) - schedule.period_ns)[0]
+    q_running = timeline.sample(schedule.knots_ns)[0]
+    q_start = timeline.sample(schedule.splice_ns)[0]
+    observed = chunk.reference_positions if chunk.action_space.is_relative else None
+    return [
+        arm.request(
+            chunk.action_space, chunk.actions[:, arm.columns], schedule, q_start[arm.joints], q_commanded[arm.joints],
+            None if observed is None else observed[arm.joints], q_before[arm.joints], q_running[:, arm.joints],
+        )
+        for arm in arms
+    ]  # fmt: skip
+
+
+def plan_chunk(
+    arms: Sequence[Arm], requests: Sequence[Request], timeline: Timeline, chunk: ActionChunk, schedule: Schedule
+) -> ChunkPlan | Violation:
+    """Follows the requests as closely as the limits allow, from the motion under way to rest.
+
+    Returns the last violation where no curve within the limits was found.
+    """
+    start = timeline.sample(schedule.splice_ns)
+    knots = schedule.knots_ns
+    effort = Effort.full(len(knots), schedule.period_ns * 1e-9)
+    wanted: list[Wanted] = []
+    shaped_by = None
+    reasons: list[Violation] = []
+    first_try: np.ndarray | None = None
+    limits = [
+        np.concatenate([getattr(request.limits, name) for request in requests])
+        for name in ("velocity", "acceleration", "jerk")
+    ]
+    for attempt in range(1, _ATTEMPTS + 1):
+        if shaped_by != (effort.inset, effort.joint_margin, effort.share):
+            shaped_by = (effort.inset, effort.joint_margin, effort.share)
+            wanted = [arm.wanted(request, effort) for arm, request in zip(arms, requests)]
+        shaped = wanted if effort.scale == 1.0 else _scaled(arms, requests, wanted, schedule, start, effort.scale)
+        times = np.concatenate([knots, _brake_times(knots, effort)])
+        intervals, through = np.diff(times, prepend=schedule.splice_ns), np.hstack([w.q for w in shaped])
+        q, v, a, rounds = smooth_within_limits(start, intervals, through, effort.weights, *limits)
+        if rounds and first_try is None:
+            unlimited = smooth(start, intervals, through, effort.weights)
+            first_try = unlimited[0][: len(knots)]
+            if reason := _check(arms, requests, schedule.splice_ns, start, times, *unlimited):
+                reasons.append(reason)
+        elif first_try is None:
+            first_try = q[: len(knots)]
+        violation = _check(arms, requests, schedule.splice_ns, start, times, q, v, a)
+        if violation is None:
+            clamps = [clamp for w in shaped for clamp in w.clamps]
+            if reasons:
+                clamps += _altered(schedule, q[: len(knots)] - first_try, reasons, clamps)
+            clamps += [
+                Clamp(step, "open_loop", float(schedule.due_ns[step] - schedule.deadline_ns) * 1e-9)
+                for step in range(schedule.last, chunk.horizon)
+            ]
+            anchor = tuple(x for request in requests for x in request.anchor)
+            clamps = tuple(sorted(clamps, key=lambda c: c.step))
+            return ChunkPlan(times, q, v, a, _columns(arms, chunk, shaped), anchor, clamps, attempt)
+        reasons.append(violation)
+        softer = effort.yielding(violation)
+        if softer is None:
+            break
+        effort = softer
+    return reasons[-1]
+
+
+def _brake_times(knots: np.ndarray, effort: Effort) -> np.ndarray:
+    return knots[-1] + np.arange(1, _BRAKE_KNOTS + 1, dtype=np.int64) * (effort.brake_ns // _BRAKE_KNOTS)
+
+
+def _check(arms, requests, splice_ns, start, times, q, v, a) -> Violation | None:
+    """The first arm's worst violation along the new curve."""
+    times = np.concatenate([[splice_ns], times])
+    q, v, a = (np.concatenate([s[None], x]) for s, x in zip(start, (q, v, a)))
+    for arm, request in zip(arms, requests):
+        J = arm.joints
+        violation = check_curve(request.limits, arm.model, times, q[:, J], v[:, J], a[:, J], arm.collision)
+        if violation is not None:
+            return violation
+    return None
+
+
+def _scaled(arms, requests, wanted, schedule, start, scale) -> list[Wanted]:
+    """Targets drawn toward a plain stop from the present state."""
+    scaled = []
+    for arm, request, wish in zip(arms, requests, wanted):
+        q, v, a = (x[arm.joints] for x in start)
+        stop = Stops(q, v, a, request.limits.acceleration, request.limits.jerk)[0]
+        ramp = Timeline(
+            np.array([schedule.splice_ns, schedule.splice_ns + stop.duration_ns]),
+            np.stack([q, stop.q_end]),
+            np.stack([v, np.zeros_like(v)]),
+            np.stack([a, np.zeros_like(a)]),
+        )
+        stopping = ramp.sample(schedule.knots_ns)[0]
+        scaled.append(arm.scaled(request, wish, stopping + scale * (wish.q - stopping)))
+    return scaled
+
+
+def _altered(schedule: Schedule, off: np.ndarray, reasons: list[Violation], clamps: list[Clamp]) -> list[Clamp]:
+    """A clamp, with the worst reason, for each step that gave way noticeably and has none of its own.
+
+    off (K, J) [rad]: from the plan that would have been, had there been no limits, to the one that is.
+    """
+    contacts = [violation for violation in reasons if violation.kind == "collision"]
+    worst = max(contacts or reasons, key=lambda violation: violation.ratio)
+    known = {clamp.step for clamp in clamps}
+    steps = schedule.first + np.flatnonzero(np.abs(off).max(axis=1) > _NOTICEABLE)
+    return [Clamp(int(step), worst.limit, worst.amount) for step in steps if step not in known]
+
+
+def _columns(arms: Sequence[Arm], chunk: ActionChunk, wanted: list[Wanted]) -> np.ndarray:
+    planned = np.array(chunk.actions)
+    for arm, wish in zip(arms, wanted):
+        planned[:, arm.columns] = wish.actions
+    return planned

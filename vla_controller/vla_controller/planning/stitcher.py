@@ -1,0 +1,130 @@
+"""From a chunk to a plan that continues the commanded motion, or the reason why there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from vla_contract.chunk import ActionChunk
+from vla_contract.report import Verdict
+from vla_controller.planning.anchor import Schedule, make_schedule
+from vla_controller.planning.arm import Request
+from vla_controller.planning.arm_group import ArmGroup
+from vla_controller.planning.chunk_plan import ChunkPlan, make_requests, plan_chunk
+from vla_controller.planning.limits import Violation
+from vla_controller.planning.strategy import make_strategy
+from vla_controller.refusal import Refusal
+
+SLOWEST = 0.05
+_ROUNDS = 4
+
+
+@dataclass(frozen=True)
+class Stitched:
+    """A plan, when its steps are due, and what the chunk asked of each arm."""
+
+    schedule: Schedule
+    plan: ChunkPlan
+    requests: list[Request]
+
+
+class Stitcher:
+    """Plans chunks into the motion of all arms, by one strategy and at one speed scale.
+
+    margin_ns: from now to the earliest splice. max_open_loop_ns: of the card. Raises ValueError for an unknown strategy.
+    """
+
+    def __init__(self, arms: ArmGroup, strategy: str, margin_ns: int, max_open_loop_ns: int) -> None:
+        self.strategy = make_strategy(strategy)
+        self.margin_ns = margin_ns
+        self._arms = arms
+        self._max_open_loop_ns = max_open_loop_ns
+        self._speed_scale = 1.0
+
+    @property
+    def speed_scale(self) -> float:
+        """Speed of the steps of the chunks to come, as a share of what they ask for."""
+        return self._speed_scale
+
+    @speed_scale.setter
+    def speed_scale(self, scale: float) -> None:
+        if not SLOWEST <= scale <= 1.0:
+            raise ValueError(f"speed_scale is {scale}, allowed is {SLOWEST} to 1")
+        self._speed_scale = float(scale)
+
+    def longest_delay_ns(self, chunk: ActionChunk) -> int:
+        """From observation to arrival: beyond it the strategy refuses the chunk while the arm moves [ns]."""
+        period_ns = round(chunk.step_period_ns / self._speed_scale)
+        return self.strategy.bound_ns(chunk, period_ns) - self.margin_ns
+
+    def plan(self, chunk: ActionChunk, now_ns: int) -> Stitched | Refusal:
+        """What the chunk makes of the motion under way. Changes nothing."""
+        refusal = self._check_reference(chunk)
+        if refusal is None and not self._arms.may_send(now_ns):
+            refusal = Refusal(Verdict.SUPERSEDED, "the trajectory before it may still be on its way")
+        schedule = refusal or self._schedule(chunk, now_ns)
+        if isinstance(schedule, Refusal):
+            return schedule
+        arms, timeline = self._arms.arms, self._arms.timeline
+        requests = make_requests(arms, timeline, chunk, schedule)
+        plan = plan_chunk(arms, self.strategy.shape(requests, now_ns), timeline, chunk, schedule)
+        if isinstance(plan, Violation):
+            return Refusal(Verdict.INFEASIBLE, f"no motion within the limits: {plan}; the motion under way stays")
+        return Stitched(schedule, plan, requests)
+
+    def commit(self, stitched: Stitched, now_ns: int) -> None:
+        """Makes it the motion under way."""
+        plan = stitched.plan
+        self._arms.splice(now_ns, stitched.schedule.splice_ns, plan.times_ns, plan.q, plan.v, plan.a)
+        self.strategy.accepted(stitched.requests)
+
+    def _schedule(self, chunk: ActionChunk, now_ns: int) -> Schedule | Refusal:
+        """When the chunk's steps are due, or why none can be."""
+        arms, at_rest = self._arms, not self._arms.moving(now_ns)
+        splice_ns = arms.splice_instant(now_ns + self.margin_ns)
+        if not at_rest:
+            period_ns = round(chunk.step_period_ns / self._speed_scale)
+            refusal = self.strategy.refusal(chunk, period_ns, splice_ns - chunk.stamp_ns)
+            if refusal is not None:
+                return refusal
+        schedule_of = partial(
+            make_schedule,
+            chunk,
+            max_open_loop_ns=self._max_open_loop_ns,
+            at_rest=at_rest,
+            speed_scale=self._speed_scale,
+        )
+        for _ in range(_ROUNDS):  # moving the splice to whole milliseconds before a step may bring it near a knot again
+            schedule = schedule_of(splice_ns)
+            splice_ns = arms.splice_instant(schedule.splice_ns)
+            if splice_ns == schedule.splice_ns:
+                break
+        else:  # on a knot, then, wherever the first step is
+            schedule = schedule_of(splice_ns, whole_ms=False)
+            if not arms.is_clear(schedule.splice_ns):
+                return Refusal(
+                    Verdict.INFEASIBLE, "no instant far enough from the knots of the motion under way; it stays"
+                )
+        if schedule.first >= chunk.horizon:
+            return Refusal(Verdict.STALE, "every step lies in the past")
+        if schedule.planned.stop <= schedule.first:
+            return Refusal(Verdict.EXPIRED, "no step is due before the open-loop limit")
+        return schedule
+
+    def _check_reference(self, chunk: ActionChunk) -> Refusal | None:
+        """Relative actions count from a state that has to be the arm's."""
+        if not chunk.action_space.is_relative:
+            return None
+        arms = self._arms
+        observed = arms.on_commanded_turns(chunk.stamp_ns, chunk.reference_positions)
+        beyond = arms.timeline.distance_with_lag(chunk.stamp_ns, observed)
+        joint = int(np.argmax(beyond - arms.tolerance))
+        if beyond[joint] <= arms.tolerance[joint]:
+            return None
+        return Refusal(
+            Verdict.DESYNC,
+            f"reference_positions of {arms.joint_names[joint]} is {beyond[joint]:.2f} rad from the commanded motion at the "
+            f"observation, {arms.tolerance[joint]:g} rad are allowed",
+        )

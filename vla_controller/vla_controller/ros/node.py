@@ -1,0 +1,329 @@
+"""The `controller` node: a thin shell over ChunkController."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+import time
+import uuid
+from dataclasses import replace
+from functools import partial
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.exceptions import ParameterException
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory as TrajectoryMsg
+from visualization_msgs.msg import MarkerArray
+
+from vla_contract.action_space import ActionSpace
+from vla_contract.awaited import Awaited
+from vla_contract.card import CardError, InterfaceCard, load_card
+from vla_contract.chunk import ActionChunk
+from vla_contract.report import Phase, Verdict
+from vla_contract.rivals import RivalError
+from vla_contract.ros.awaited import tell_awaited
+from vla_contract.ros.convert import report_to_msg, run_id_from_msg, run_id_to_msg, trajectory_to_msg
+from vla_contract.ros.names import controller_state_topic
+from vla_contract.ros.qos import CHUNKS, LATCHED, RELIABLE, REPORTS, SENSOR
+from vla_contract.ros.rival_watch import RivalWatch
+from vla_contract.ros.run import run_node
+from vla_contract.ros.stamps import ns_to_duration, ns_to_stamp, stamp_to_ns
+from vla_contract.ros.streams import state_message
+from vla_contract.ros.timers import create_timer
+from vla_contract.status import ControllerState
+from vla_controller.books.diagnostics import Monitor
+from vla_controller.books.markers import MotionShapes
+from vla_controller.controller import ChunkController, Output
+from vla_controller.intake.running_clock import RunningClock
+from vla_controller.ros.claims import ADVICE, claims, trajectory_topics
+from vla_controller.ros.controller_state import ControllerStateMsg, StateReader
+from vla_controller.ros.description import models_from_file, models_from_text
+from vla_controller.ros.gripper_ros import GripperSenders
+from vla_controller.ros.inbox import sort_chunks, take_waiting
+from vla_controller.ros.messages import health_to_msg, markers_to_msg
+from vla_controller.ros.parameters import Parameters, declare_parameters, on_speed_scale
+from vla_motion.model import ModelError
+from vla_msgs.msg import ActionChunk as ChunkMsg
+from vla_msgs.msg import ChunkReport as ReportMsg
+from vla_msgs.msg import ControllerStatus
+
+_TICK = 0.01  # [s]
+_STATUS = 0.1  # [s]
+_REALTIME = 1  # lowest of the real-time priorities: ahead of cameras and policies, behind ros2_control's own
+_NICE = -10  # where real time is not allowed
+
+
+class ControllerNode(Node):
+    """Subscribes to joint states and chunks, publishes trajectories, reports and status, serves stop, resume and home.
+
+    Until the robot description has arrived it waits, and says so in its status. Raises CardError, ModelError, RivalError,
+    ValueError and rclpy's ParameterException, each of which names what is wrong and what is allowed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("controller")
+        self._settings = declare_parameters(self)
+        self._card = load_card(self._settings.card)
+        dry_run = self._settings.dry_run
+        self._rivals, self._rival = RivalWatch(self, claims(self._card, dry_run=dry_run), ADVICE), ""
+        self._simulated = bool(self.get_parameter("use_sim_time").value)
+        self._running_clock = RunningClock(lambda: self.get_clock().now().nanoseconds, time.monotonic_ns)
+        self._speed_scale = self._settings.speed_scale
+        self._core: ChunkController | None = None
+        self._message = "waiting for robot_description"
+        self._last_status: ControllerState | None = None
+        self._shapes, self._monitor = MotionShapes(self._card), Monitor()
+        if self._settings.model:
+            self._begin(models_from_file(self._settings.model, self._card))
+        self._rivals.before_start()
+        topics = () if dry_run else trajectory_topics(self._card)
+        self._trajectories = {topic: self.create_publisher(TrajectoryMsg, topic, RELIABLE) for topic in topics}
+        self._grippers = GripperSenders(self, self._card, needed=not dry_run)
+        self._reports = self.create_publisher(ReportMsg, "vla/chunk_report", REPORTS)
+        self._status = self.create_publisher(ControllerStatus, "vla/controller_status", RELIABLE)
+        self._markers = self.create_publisher(MarkerArray, "vla/markers", RELIABLE)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", RELIABLE)
+        self._awaited = _awaited(self._card, self._settings)
+        self._identity = {
+            "node": self.get_fully_qualified_name(), "host": socket.gethostname(), "process": os.getpid(),
+            "instance": run_id_to_msg(uuid.uuid4().hex),
+        }  # fmt: skip
+        if self._core is None:
+            self.create_subscription(String, "robot_description", self._on_description, LATCHED)
+        self._states = {
+            topic: self.create_subscription(JointState, topic, partial(self._on_joint_state, topic), SENSOR)
+            for topic in _joints_by_topic(self._card)
+        }
+        self._chunks = self.create_subscription(ChunkMsg, "vla/action_chunk", self._on_chunk, CHUNKS)
+        self._subscribe_to_controllers()
+        for name in ("stop", "resume", "home"):
+            self.create_service(Trigger, f"vla/{name}", lambda _, response, name=name: self._serve(name, response))
+        on_speed_scale(self, self._on_speed_scale)
+        create_timer(self, _TICK, self._on_tick)
+        create_timer(self, _STATUS, self._on_status)
+        tell_awaited(self, lambda: self._awaited)
+
+    def _subscribe_to_controllers(self) -> None:
+        if ControllerStateMsg is None:
+            self.get_logger().info("no control_msgs: the trajectory controllers' own state is not read")
+            return
+        for index, arm in enumerate(self._card.arms):
+            topic = controller_state_topic(arm.trajectory_topic)
+            if topic is not None:
+                heard = partial(self._on_controller_state, index, StateReader())
+                self.create_subscription(ControllerStateMsg, topic, heard, SENSOR)
+
+    @property
+    def _now(self) -> int:
+        return self._running_clock.read()
+
+    def _begin(self, models) -> None:
+        settings = self._settings
+        self._core = ChunkController(
+            self._card,
+            models,
+            planning_margin_ns=settings.planning_margin_ns,
+            brake_margin_ns=settings.brake_margin_ns,
+            dry_run=settings.dry_run,
+            strategy=settings.strategy,
+            speed_scale=self._speed_scale,
+            # /clock is heard between callbacks, and would stand still while a chunk is planned
+            clock=self._running_clock if self._simulated else lambda: self._now,
+            steady=time.monotonic_ns,
+            simulated=self._simulated,
+        )
+        self._message = "dry run: no trajectory is published" if settings.dry_run else ""
+        if self._rival:
+            self._core.on_contended(self._rival, self._now)
+        joints = ", ".join(joint for arm in self._card.arms for joint in arm.joints)
+        self.get_logger().info(
+            f"card '{self._card.name}' ({self._card.card_hash}), joints {joints}, {settings.strategy}, "
+            f"speed scale {self._speed_scale:g}"
+        )
+
+    def _on_description(self, message: String) -> None:
+        if self._core is not None:
+            return
+        try:
+            self._begin(models_from_text(message.data, self._card))
+            self._awaited.done("robot_description")
+        except ModelError as error:
+            self._message = f"robot_description does not fit the card: {error}"
+            self.get_logger().error(self._message)
+
+    def _on_joint_state(self, topic: str, message: JointState) -> None:
+        # All that wait: after a long plan the newest would otherwise come several callbacks later.
+        self._hear_states(topic, message, *take_waiting(self._states[topic], SENSOR.depth))
+
+    def _hear_states(self, topic: str, *messages: JointState) -> None:
+        states = [state_message(self._card.state, topic, message) for message in messages]
+        for state in states:
+            self._awaited.heard(topic, time.monotonic(), state.name)
+        if self._core is not None:
+            for state in states:
+                self._core.on_joint_state(
+                    stamp_to_ns(state.header.stamp), state.name, state.position, state.velocity or None, self._now
+                )
+
+    def _on_controller_state(self, arm: int, reader: StateReader, message: ControllerStateMsg) -> None:
+        read = reader.read(message)
+        if self._core is not None and read is not None:
+            self._publish(self._core.on_controller_state(arm, *read, self._now, stamp_to_ns(message.header.stamp)))
+
+    def _on_speed_scale(self, scale: float) -> None:
+        self._speed_scale = scale
+        if self._core is not None:
+            self._core.set_speed_scale(scale)
+        self.get_logger().info(f"speed scale {scale:g}")
+
+    def _on_chunk(self, message: ChunkMsg) -> None:
+        received = time.monotonic_ns()
+        messages = [message, *take_waiting(self._chunks, CHUNKS.depth)]
+        if self._core is None:
+            self.get_logger().warning(f"chunk {message.sequence} ignored: {self._message}", throttle_duration_sec=1.0)
+            return
+        # Those that are none come last, as if late: between chunks they would make more than the newest be planned.
+        chunks, malformed = sort_chunks(messages)
+        if chunks:
+            self._publish(self._core.on_chunks(chunks, self._now, received))
+        for wrong, reason in malformed:
+            self._publish(self._core.on_malformed(_outline(wrong), reason, self._now, received))
+
+    def _on_tick(self) -> None:
+        for topic, subscription in self._states.items():
+            self._hear_states(topic, *take_waiting(subscription, SENSOR.depth))
+        if self._core is not None:
+            self._publish(self._core.tick(self._now))
+
+    def _serve(self, name: str, response: Trigger.Response) -> Trigger.Response:
+        if self._core is None:
+            response.success, response.message = False, self._message
+            return response
+        output = getattr(self._core, name)(self._now)
+        self._publish(output)
+        response.success, response.message = output.accepted, output.message
+        self.get_logger().info(f"{name}: {output.message}")
+        return response
+
+    def _publish(self, output: Output) -> None:
+        for trajectory in output.trajectories:
+            self._trajectories[trajectory.topic].publish(trajectory_to_msg(trajectory))
+        for command in output.grippers:
+            self._grippers.send(command)
+        published = time.monotonic_ns() if output.trajectories else 0
+        for report in output.reports:
+            if published and report.phase is Phase.SCHEDULED and report.verdict is Verdict.ACCEPTED:
+                report = replace(report, published_steady_ns=published)
+                self._core.published(published)
+            self._reports.publish(report_to_msg(report))
+            self._shapes.on_report(report, self._core.tool_at)
+            self._monitor.on_report(report)
+            if report.phase is Phase.CLOSED and report.verdict.is_refusal and report.message:
+                self.get_logger().warning(
+                    f"chunk {report.sequence}: {report.verdict.name}: {report.message}", throttle_duration_sec=1.0
+                )
+        if output.status is not self._last_status:
+            self._publish_status()
+
+    def _look_around(self) -> None:
+        """Who else commands the arm, or is a controller here."""
+        rival, before = self._rivals.look(), self._rival
+        if rival == before:
+            return
+        self._rival = rival
+        if rival:
+            self.get_logger().error(f"{rival}: nothing is commanded until it is gone")
+        else:
+            self.get_logger().info(f"alone again: until now {before}")
+        if self._core is not None:
+            self._publish(self._core.on_contended(rival, self._now))
+
+    def _on_status(self) -> None:
+        self._look_around()
+        self._publish_status()
+        now, core = self._now, self._core
+        health = self._monitor.judge(
+            core.snapshot(now) if core else None,
+            now,
+            message=self._rival or self._message,
+            speed_scale=self._speed_scale,
+            dry_run=self._settings.dry_run,
+        )
+        name = self.get_fully_qualified_name()
+        self._diagnostics.publish(health_to_msg(health, name, self._card.name, now))
+        if core is not None and self._markers.get_subscription_count():
+            paths = [core.tool_path(now, index) for index in range(len(self._card.arms))]
+            self._markers.publish(markers_to_msg(self._shapes.shapes(paths), now))
+
+    def _publish_status(self) -> None:
+        now, core = self._now, self._core
+        message = ControllerStatus(
+            stamp=ns_to_stamp(now),
+            dry_run=self._settings.dry_run,
+            card_hash=self._card.card_hash,
+            speed_scale=core.speed_scale if core else self._speed_scale,
+            **self._identity,
+        )
+        message.message = self._rival or self._message
+        if core is not None:
+            snapshot = core.snapshot(now)
+            self._last_status = snapshot.state
+            message.state = int(snapshot.state)
+            message.message = snapshot.message or self._message
+            message.run_id = run_id_to_msg(snapshot.run_id)
+            message.state_age = ns_to_duration(max(0, snapshot.state_age_ns))
+            message.tracking_error = snapshot.tracking_error
+            for name, count in vars(snapshot.counts).items():
+                setattr(message, name, count)
+        self._status.publish(message)
+
+
+def _awaited(card: InterfaceCard, settings: Parameters) -> Awaited:
+    """What has to be there before the arm can move."""
+    inputs = {} if settings.model else {"robot_description": ()}
+    inputs.update(_joints_by_topic(card))
+    return Awaited(inputs, {} if settings.dry_run else {arm.trajectory_topic: "trajectories" for arm in card.arms})
+
+
+def _joints_by_topic(card: InterfaceCard) -> dict[str, list[str]]:
+    """The topics that tell joints of the arms, and which."""
+    told: dict[str, list[str]] = {}
+    for joint in (joint for arm in card.arms for joint in arm.joints):
+        told.setdefault(card.state.topic_of(joint), []).append(joint)
+    return told
+
+
+def _outline(message: ChunkMsg) -> ActionChunk:
+    """What can be read of a message that is no chunk."""
+    return ActionChunk(
+        stamp_ns=stamp_to_ns(message.header.stamp), frame_id=message.header.frame_id, image_stamps_ns=(),
+        state_stamp_ns=0, run_id=run_id_from_msg(message.run_id), sequence=message.sequence,
+        card_hash=message.card_hash, action_space=ActionSpace.JOINT_POSITION, names=(), actions=[],
+        step_period_ns=0, valid_for_ns=0,
+    )  # fmt: skip
+
+
+def _raise_priority() -> None:
+    """Threads that are started later inherit it, the middleware's among them. Not allowed: others may delay a stop."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_REALTIME))
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, _NICE)
+
+
+def main() -> None:
+    """Entry point: 0 after Ctrl-C or SIGTERM, 1 after a mistake in card, model or parameters, or where another node does
+    this one's work already: that is one line."""
+    _raise_priority()
+    mistakes = (CardError, ModelError, ParameterException, RivalError, ValueError)
+    sys.exit(run_node(lambda _: ControllerNode(), "controller", mistakes))
+
+
+if __name__ == "__main__":
+    main()

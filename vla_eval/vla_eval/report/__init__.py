@@ -1,1 +1,0 @@
-"""The report of a run folder: one HTML file that needs no network."""

@@ -1,4 +1,0 @@
-"""Names of the simulated setups."""
-
-STANDARD, OTHER = SETUPS = ("standard", "other")
-"""The one that policies are trained in, and one whose dynamics and pictures differ from it."""

@@ -1,0 +1,69 @@
+"""Tables on terminals of several widths: what is shown is shown whole, and what is not is named."""
+
+import io
+
+import pytest
+from ledger_samples import book, normal
+from rich.console import Console
+
+from vla_evidence.console import Console as VlaConsole
+from vla_evidence.fitted_table import FittedTable
+from vla_evidence.ledger.table import WORDS, render
+from vla_evidence.rows.rows import EpisodeRow
+from vla_evidence.rows.show import episode_table
+
+
+def drawn(renderable, width: int) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(renderable)
+    return console.file.getvalue()
+
+
+def table() -> FittedTable:
+    made = FittedTable("Runs [s]")
+    for heading, rank in (("name", 0), ("first", 1), ("second", 2), ("third", 0)):
+        made.add_column(heading, right=heading != "name", rank=rank)
+    made.add_row("a_long_name_of_one_word", "1.25", "22.5", "333")
+    return made
+
+
+@pytest.mark.parametrize(("width", "gone"), [(60, []), (50, ["second"]), (40, ["first", "second"]), (10, ["first", "second"])])
+def test_columns_of_the_highest_rank_go_first_and_are_named(width, gone):
+    text = drawn(table(), width)
+    assert ("not shown" in text) == bool(gone)
+    if width > 10:
+        assert "a_long_name_of_one_word" in text and "333" in text
+        assert [name for name in ("first", "second") if name not in text.split("not shown")[0]] == gone
+        assert all(name in " ".join(text.split()) for name in gone)
+
+
+def test_a_row_has_a_cell_for_each_column():
+    with pytest.raises(ValueError, match="1 cells in a table of 4"):
+        table().add_row("alone")
+
+
+def test_the_ledger_is_readable_at_eighty_columns(card):
+    text = drawn(render(book(card, *[normal(card, k) for k in range(5)]).as_dict()), 80)
+    assert all(len(line) <= 80 for line in text.splitlines()) and "…" not in text
+    borders = [line for line in text.splitlines() if line[:1] in "┏┡├└┃│"]
+    assert borders and all(line[-1] in "┓┩┤┘┃│" for line in borders), "a right border everywhere"
+    for words in (WORDS["camera_to_receipt"], WORDS["lead"], WORDS["camera_to_actuation"], card.camera_names[0]):
+        assert f" {words} " in text, "not broken over lines"
+
+
+def test_episodes_are_readable_at_eighty_columns():
+    episode = EpisodeRow(
+        run_id="ab" * 16, episode=12, task="pick", seed=None, instruction="pick up the red block", outcome="FAILURE",
+        outcome_source="OPERATOR", label="OUT_OF_WORKSPACE",
+    )  # fmt: skip
+    text = drawn(episode_table([episode]), 80)
+    assert all(len(line) <= 80 for line in text.splitlines()) and "…" not in text
+    assert "abababab" in text and "FAILURE" in text and "latency" in text.split("not shown")[1]
+    assert "latency" in drawn(episode_table([episode]), 160).splitlines()[1]
+
+
+def test_a_terminal_that_says_it_has_no_columns_is_shown_something(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "0")
+    console = VlaConsole(file=io.StringIO())
+    console.print(table())
+    assert "a_long_name_of_one_word" in console.file.getvalue()

@@ -1,0 +1,1 @@
+"""What failed first in an episode: labels, each with its rule."""

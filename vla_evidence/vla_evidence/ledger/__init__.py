@@ -1,0 +1,1 @@
+"""The time of every chunk, from camera stamp to executed setpoint."""

@@ -1,0 +1,1 @@
+"""Which suite and which checkpoint made a result."""

@@ -1,0 +1,1 @@
+"""Starts a graph and talks to it."""

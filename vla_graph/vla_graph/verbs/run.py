@@ -1,0 +1,37 @@
+"""`vla run`: an instruction to the policy of a running robot, watched until it ends."""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+from vla_contract.arguments import words
+
+HELP = "run the policy on an instruction, until it ends or Ctrl-C"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `vla run`."""
+    parser.description = (
+        "Runs the policy on an instruction and watches until it ends. Ctrl-C cancels it and waits until the arm rests. Exit code "
+        "0: the task was done; 1: it failed, or was refused or aborted; 2: no policy answers; 3: it went to its end, and nobody "
+        "can tell whether it was done, as on a real arm; 130: Ctrl-C."
+    )
+    parser.add_argument("instruction", type=words, help='what to do, in words: "pick up the red block"')
+    parser.add_argument(
+        "--time-limit", type=float, default=0.0, metavar="S", help="longest duration [s] (default: the card's for its tasks)"
+    )
+    parser.add_argument("--namespace", default="", metavar="NS", help="ROS namespace of the robot (default: none)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Returns the exit code. Raises RobotError where nobody answers, or an option is wrong."""
+    from vla_graph.errors import RobotError
+    from vla_graph.ros.run_watch import RunWatch, noted_signals
+
+    if not args.instruction.strip():
+        raise RobotError("the instruction is empty; say what to do, in words")
+    if not (math.isfinite(args.time_limit) and 0 <= args.time_limit <= 86_400):
+        raise RobotError(f"--time-limit is {args.time_limit:g}, allowed is 0 (the card's) to 86400 [s]")
+    with noted_signals() as signals:
+        return RunWatch(args.instruction, args.time_limit, args.namespace, signals).run()

@@ -1,0 +1,146 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from shipped_paths import CARD
+from synthetic import write_dataset
+
+from vla_policy.checkpoint import read_checkpoint
+from vla_policy.opening import Opening, load_policy
+from vla_policy.training.augment import Augmentation
+from vla_policy.training.config import TrainConfig
+from vla_policy.training.mixture import Source, open_mixture
+from vla_policy.training.train import train
+
+TINY = {"width": 48, "attention_heads": 2, "layers": 1, "channels": 16, "bottleneck": 8, "queries": 4}
+
+
+@pytest.fixture(scope="module")
+def folder(card, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("demos")
+    write_dataset(path, card, episodes=24, frames=12)
+    return path
+
+
+@pytest.fixture(scope="module")
+def mixture(card, folder):
+    return open_mixture([Source(folder)], [card], processes=1, quiet=True)
+
+
+def test_training_learns_stops_and_goes_on(card, mixture, tmp_path):
+    out, work = tmp_path / "small.safetensors", tmp_path / "work"
+    config = dict(
+        steps=60, batch=16, warm_up_steps=10, validations=3, average=0.9, processes=1, model=TINY,
+        augmentation=Augmentation(shift=(0,), light=0.0),
+    )  # fmt: skip
+    first = train(mixture, TrainConfig(**config), work, out, quiet=True, command="vla train ...")
+    rows = [json.loads(line) for line in (work / "log.jsonl").read_text().splitlines()]
+    assert rows[-1]["step"] == 60 and len(rows) == 3
+    assert rows[-1]["validation"]["loss"] < 0.8 * rows[0]["train_loss"]
+    assert set(rows[-1]["validation"]["first"]) == set(card.action.names)
+    assert (work / "loss.png").read_bytes()[:4] == b"\x89PNG"
+    config["steps"] = 120
+    (embodiment,) = read_checkpoint(out).embodiments
+    assert {name: len(kept) for name, kept in embodiment.images.items()} == {"front": 48, "wrist": 48}
+    second = train(mixture, TrainConfig(**config), work, out, quiet=True, resume=True)
+    assert first["steps"] == 60 and second["steps"] == 120
+    later = [json.loads(line) for line in (work / "log.jsonl").read_text().splitlines()]
+    assert later[:3] == rows and [row["step"] for row in later[3:]] == [80, 120]
+    assert later[-1]["train_loss"] < rows[-1]["train_loss"]
+    stored = read_checkpoint(out)
+    assert stored.training["frames"] == len(mixture.parts[0].frames) - 12
+    assert [one.policy_hash for one in stored.embodiments] == [card.policy_hash]
+    assert out.stat().st_size < 20e6
+    load_policy(out, card, Opening(threads=1)).warm_up()
+    config |= {"steps": 5, "head": "flow_matching"}
+    other = tmp_path / "flow.safetensors"
+    train(mixture, TrainConfig(**config), tmp_path / "work2", other, quiet=True, init=out)
+    assert load_policy(other, card).info.head == "flow_matching"
+    kept, own = read_checkpoint(other).embodiments[0], stored.embodiments[0]
+    assert kept.codec.state().values == own.codec.state().values, "statistics of the checkpoint that it began with"
+
+
+def test_the_command_tells_a_mistake_in_one_line(capsys, tmp_path, folder):
+    import argparse
+
+    from vla_policy.verbs import train as cli_train
+
+    parser = argparse.ArgumentParser()
+    cli_train.add_arguments(parser)
+    base = [
+        "--card",
+        str(CARD),
+        "--out",
+        str(tmp_path / "x.safetensors"),
+        "--steps",
+        "1",
+        "--work",
+        str(tmp_path / "work"),
+    ]
+    for words, expected in (
+        (["--data", str(tmp_path / "none")], "none"),
+        (["--data", str(folder), "--init", str(tmp_path / "no.safetensors")], "no such file"),
+        (["--data", f"{folder}:0"], "weight 0"),
+        (["--data", str(folder), "--minutes", "-1"], "--minutes is -1"),
+        (["--data", str(folder), "--batch", "0"], "--batch is 0"),
+        (["--data", str(folder), "--batch", "5"], "--batch 5: allowed are multiples of the 2 processes"),
+        (["--data", str(folder), "--device", "cuda:7"], "device 'cuda:7' is not there, this machine has: cpu"),
+        (["--data", str(folder), "--dtype", "float8"], "dtype 'float8' is unknown, there are: float32, bfloat16"),
+        (["--data", str(folder), "--freeze", "eyes"], "--freeze eyes: the model has no such part, it has readout, words,"),
+        (["--data", str(folder), "--compile", "--processes", "2"], "--processes 2: a compiled model allows 1"),
+    ):
+        assert cli_train.run(parser.parse_args([*base, *words])) == 2
+        error = capsys.readouterr().err
+        assert "Traceback" not in error
+        last = error.splitlines()[-1]
+        assert last.startswith("vla train: ") and expected in last
+
+
+def test_a_budget_of_seconds_from_outside_ends_a_training_early_and_says_so(monkeypatch, capsys, tmp_path, folder):
+    import argparse
+
+    from vla_policy.verbs import train as cli_train
+
+    parser = argparse.ArgumentParser()
+    cli_train.add_arguments(parser)
+    words = ["--card", str(CARD), "--data", str(folder), "--out", str(tmp_path / "x.safetensors"), "--work"]
+    words += [str(tmp_path / "work"), "--minutes", "30", "--batch", "2", "--processes", "1"]
+    for wrong in ("soon", "0", "inf"):
+        monkeypatch.setenv("VLA_TRAIN_SECONDS", wrong)
+        assert cli_train.run(parser.parse_args(words)) == 2
+        assert capsys.readouterr().err == f"vla train: VLA_TRAIN_SECONDS is '{wrong}', allowed is a number above 0 [s]\n"
+    monkeypatch.setenv("VLA_TRAIN_SECONDS", "0.5")
+    assert cli_train.run(parser.parse_args(words)) == 0
+    assert "VLA_TRAIN_SECONDS: the training ends after 0.5 s" in capsys.readouterr().out
+    assert json.loads((tmp_path / "work" / "summary.json").read_text())["minutes"] < 0.3
+
+
+def test_two_processes_take_the_same_steps_as_one(card, folder, tmp_path):
+    losses = {}
+    for processes in (1, 2):
+        work = tmp_path / str(processes)
+        words = f"--card {CARD} --data {folder} --out {work}/x.safetensors --work {work} --steps 3 --batch 8 --seed 1"
+        words += f" --shift 0 --light 0 --state-noise 0 --processes {processes}"
+        done = subprocess.run(
+            [sys.executable, "-m", "vla_policy.verbs.train", *words.split()], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        rows = [json.loads(line) for line in (work / "log.jsonl").read_text().splitlines()]
+        losses[processes] = [row["train_loss"] for row in rows] + [rows[-1]["validation"]["loss"]]
+    assert losses[1] == pytest.approx(losses[2], rel=1e-3)
+
+
+def test_bfloat16_trains_and_the_weights_stay_in_float32(mixture, tmp_path):
+    config = dict(batch=8, processes=1, model=TINY, steps=3, validations=1, warm_up_steps=1)
+    losses = {}
+    for dtype in ("float32", "bfloat16"):
+        out = tmp_path / f"{dtype}.safetensors"
+        train(mixture, TrainConfig(**config, dtype=dtype), tmp_path / dtype, out, quiet=True)
+        losses[dtype] = json.loads((tmp_path / dtype / "log.jsonl").read_text())["train_loss"]
+        state = load_file(tmp_path / dtype / "state.safetensors")
+        assert {value.dtype for name, value in state.items() if name.startswith("model.")} == {torch.float32}
+    assert losses["bfloat16"] != losses["float32"] and losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.02)

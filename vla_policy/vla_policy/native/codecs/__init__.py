@@ -1,0 +1,1 @@
+"""Codecs: from a chunk in the card's units to what a head learns, and back."""

@@ -1,0 +1,1 @@
+"""Vision and language encoders: images and words in, tokens out."""

@@ -1,0 +1,1 @@
+"""Action heads: memory in, chunk out."""

@@ -1,1 +1,0 @@
-"""Kinds of policy: `native` (the model of this package) and `scripted` (no model, for tests and dry runs)."""

@@ -1,0 +1,1 @@
+"""A policy and the controller on recorded input."""

@@ -1,0 +1,1 @@
+"""Card, graph, bag and checkpoint held against each other before anything moves."""

@@ -1,0 +1,1 @@
+"""Preflight, replay and shadow in a running graph."""

@@ -1,0 +1,1 @@
+"""Verbs of the `vla` command, one file each."""

@@ -1,0 +1,1 @@
+"""Trials through the running graph."""

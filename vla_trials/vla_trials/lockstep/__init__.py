@@ -1,0 +1,1 @@
+"""Policy, controller and simulator in virtual time, in one process."""

@@ -1,0 +1,1 @@
+"""Many trials: requests, engines, stores, results."""

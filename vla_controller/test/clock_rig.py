@@ -101,10 +101,10 @@ def main() -> None:
     assert rig.until(lambda: rig.seen(ControllerState.IDLE, ready=True), 15.0) is not None
     rig.home()
     rig.set_clock(-3.0)
-    rig.until(lambda: False, 1.0)
+    ten_after = rig.until(lambda: len(rig.statuses) >= 10, 6.0)
     after = rig.statuses[2:]
     seen = {
-        "statuses": len(rig.statuses),
+        "ten_after": ten_after,
         "ages": [s.state_age.sec + s.state_age.nanosec * 1e-9 for s in after],
         "messages": [s.message for s in after],
         "ready_after": rig.until(lambda: rig.seen(ControllerState.IDLE, ready=True), 6.0),

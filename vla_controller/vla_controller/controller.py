@@ -14,6 +14,7 @@ from vla_controller.books.output import Output, Snapshot
 from vla_controller.books.reports import ReportBook
 from vla_controller.commanded_motion import CommandedMotion
 from vla_controller.intake.admission import Admission
+from vla_controller.intake.confirmation import HeldBack
 from vla_controller.intake.delays import DelayWatch
 from vla_controller.intake.watch import Watch
 from vla_controller.planning.arm import Arm
@@ -82,6 +83,7 @@ class ChunkController:
         )
         self._stitcher = Stitcher(self._arms, strategy, planning_margin_ns, card.max_open_loop_ns)
         self._stitcher.speed_scale = speed_scale
+        self._held: HeldBack | None = None
         sending = Sending(clock, _DELIVERY_NS)
         self._motion = CommandedMotion(self._arms, self._stitcher, self._watch, self._book, sending, dry_run=dry_run)
 
@@ -157,6 +159,9 @@ class ChunkController:
         newest: ActionChunk | None = None
         for chunk in chunks:
             refusal = self._admit(chunk, now_ns)
+            if refusal is None and self._held is not None:
+                overtaken = Refusal(Verdict.SUPERSEDED, f"sequence {chunk.sequence} arrived while this one waited")
+                self._end_waiting(overtaken, now_ns, output)
             if refusal is None and newest is not None:
                 overtaken = Refusal(
                     Verdict.SUPERSEDED, f"sequence {chunk.sequence} arrived before this one was planned"
@@ -284,9 +289,29 @@ class ChunkController:
 
     def _follow(self, chunk: ActionChunk, now_ns: int, received_steady_ns: int, output: Output) -> Refusal | None:
         self._delays.add(now_ns - chunk.stamp_ns, self._stitcher.longest_delay_ns(chunk))
+        if self._watch.unconfirmed(now_ns) and self._watch.refusal(now_ns) is None:
+            self._held = HeldBack(chunk, now_ns, received_steady_ns)
+            return None
         return self._motion.follow(chunk, now_ns, received_steady_ns, output)
 
+    def _look_at_held(self, now_ns: int, output: Output) -> None:
+        """The chunk that waits is planned once trajectory controllers have shown that they follow; refused where they do not."""
+        missing, refusal = self._watch.unconfirmed(now_ns), self._watch.refusal(now_ns)
+        if refusal is None and missing:
+            if self._held.may_wait(now_ns):
+                return
+            refusal = Refusal(Verdict.DESYNC, missing)
+        self._end_waiting(refusal or self._admission.check_time(self._held.chunk, now_ns), now_ns, output)
+
+    def _end_waiting(self, refusal: Refusal | None, now_ns: int, output: Output) -> None:
+        held, self._held = self._held, None
+        refusal = refusal or self._motion.follow(held.chunk, now_ns, held.received_steady_ns, output)
+        if refusal is not None:
+            output.reports += self._book.refuse(held.chunk, *refusal, now_ns, held.received_steady_ns)
+
     def _finish(self, output: Output, now_ns: int) -> Output:
+        if self._held is not None:
+            self._look_at_held(now_ns, output)
         trajectories, output.grippers = self._motion.grippers.ready(now_ns)
         output.trajectories += trajectories
         if self.dry_run:

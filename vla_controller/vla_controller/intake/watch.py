@@ -10,6 +10,7 @@ from vla_contract.card import InterfaceCard
 from vla_contract.report import Verdict
 from vla_controller.intake.admission import Admission
 from vla_controller.intake.clock_watch import ClockWatch
+from vla_controller.intake.confirmation import Confirmation
 from vla_controller.intake.joint_states import JointStates
 from vla_controller.intake.readiness import Readiness, at_full_speed
 from vla_controller.intake.tracking import Tracking
@@ -42,7 +43,8 @@ class Watch:
         # One for each source: references on the plan would hide that the arm itself has stopped following.
         self._tracking = Tracking(arms.tolerance)
         self._references = [Tracking(arms.tolerance) for _ in arms.arms]
-        self.controllers = TrajectoryControllers([arm.card.name for arm in arms.arms])
+        names = [arm.card.name for arm in arms.arms]
+        self.controllers, self._confirmation = TrajectoryControllers(names), Confirmation(names)
         self.ready = Readiness(card, self.states, self.controllers, speed_scaling=[1.0] * len(arms.arms))
         self._spoke_again = False
         self._now_ns = 0
@@ -91,10 +93,23 @@ class Watch:
                 beyond = self._arms.timeline.distance_with_lag(now_ns, q)
                 self._references[arm].compare(now_ns, beyond, entry.joints)
                 known = stamp_ns is not None and 0 <= now_ns - stamp_ns <= _OLDEST_NS
-                self.controllers.set_point(arm, q[entry.joints], stamp_ns if known else now_ns, now_ns)
+                stamp_ns = stamp_ns if known else now_ns
+                self.controllers.set_point(arm, q[entry.joints], stamp_ns, now_ns)
+                self._confirmation.see(arm, q[entry.joints], stamp_ns, self._arms.timeline, entry.joints)
         if at_full_speed(before) and not at_full_speed(speed_scaling):
             return f"a joint trajectory controller runs at {speed_scaling:.4g} of its speed"
         return ""
+
+    def unconfirmed(self, now_ns: int) -> str:
+        """Which trajectory controller has yet to show that it follows the commanded motion, in words; empty: none has.
+
+        What continues that motion waits for it: the next state tells. It does not mean that anything is wrong. Where one stands
+        off, nothing is continued: the motion begins anew where it stands.
+        """
+        if self._dry_run or self._arms.timeline is None:
+            return ""
+        missing = self._confirmation.missing(now_ns)
+        return "" if missing and self.standing_off(now_ns) is not None else missing
 
     def on_contended(self, why: str) -> bool:
         """See ChunkController.on_contended. True: it begins, so brake."""
@@ -130,6 +145,7 @@ class Watch:
             self._arms.shift(jump.by_ns)
         self._forget_tracking()
         self.controllers.clock_set(now_ns)
+        self._confirmation.forget()
         self._admission.clock_jumped(now_ns)
         self.states.forget()
         ready.desync, ready.clock_set, ready.blind_since_ns = False, jump.words, now_ns

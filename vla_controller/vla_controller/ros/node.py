@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 import sys
@@ -24,6 +23,7 @@ from vla_contract.action_space import ActionSpace
 from vla_contract.awaited import Awaited
 from vla_contract.card import CardError, InterfaceCard, load_card
 from vla_contract.chunk import ActionChunk
+from vla_contract.priority import raise_priority
 from vla_contract.report import Phase, Verdict
 from vla_contract.rivals import RivalError
 from vla_contract.ros.awaited import tell_awaited
@@ -54,8 +54,6 @@ from vla_msgs.msg import ControllerStatus
 
 _TICK = 0.01  # [s]
 _STATUS = 0.1  # [s]
-_REALTIME = 1  # lowest of the real-time priorities: ahead of cameras and policies, behind ros2_control's own
-_NICE = -10  # where real time is not allowed
 
 
 class ControllerNode(Node):
@@ -308,19 +306,10 @@ def _outline(message: ChunkMsg) -> ActionChunk:
     )  # fmt: skip
 
 
-def _raise_priority() -> None:
-    """Threads that are started later inherit it, the middleware's among them. Not allowed: others may delay a stop."""
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_REALTIME))
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, 0, _NICE)
-
-
 def main() -> None:
     """Entry point: 0 after Ctrl-C or SIGTERM, 1 after a mistake in card, model or parameters, or where another node does
     this one's work already: that is one line."""
-    _raise_priority()
+    raise_priority()
     mistakes = (CardError, ModelError, ParameterException, RivalError, ValueError)
     sys.exit(run_node(lambda _: ControllerNode(), "controller", mistakes))
 

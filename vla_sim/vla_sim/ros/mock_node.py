@@ -17,6 +17,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from vla_contract.card import CameraCard, CardError, load_card
 from vla_contract.gripper_actions import GRIPPER_ACTIONS, gripper_action
+from vla_contract.priority import raise_priority
 from vla_contract.rivals import RivalError
 from vla_contract.ros.images import camera_message
 from vla_contract.ros.parameters import declare
@@ -196,7 +197,11 @@ class _Camera:
 
 
 def main() -> None:
-    """Runs the node: 0 after Ctrl-C, 1 after an error, which is one line."""
+    """Runs the node: 0 after Ctrl-C, 1 after an error, which is one line.
+
+    It stands for an arm, whose joint states do not stay away because a policy is busy.
+    """
+    raise_priority()
     sys.exit(run_node(MockNode, "mock", (CardError, ParameterException, RivalError, ValueError, OSError)))
 
 

@@ -1,0 +1,92 @@
+"""What continues a motion waits for the trajectory controller's word that it still follows it."""
+
+import numpy as np
+import pytest
+from cells import MS, straight
+from following import CYCLE, Bench
+
+from vla_contract.report import Phase, Verdict
+
+EVERY = 20 * MS
+
+
+def stream(bench, ms, sequence=0, every_ms=100):
+    """Chunks that go on and on, and what was reported of them."""
+    reports = []
+    for i in range(ms // every_ms):
+        reports += bench.send(straight((0.0, 0.1 if (sequence + i) // 12 % 2 else -0.1, 0.0)), sequence + i).reports
+        bench.run(every_ms)
+    return reports
+
+
+def leaps(setpoints):
+    """Steps of a set point beyond those of 2 rad/s [rad], but where a controller that is switched off stands at once."""
+    steps = np.abs(np.diff(np.array(setpoints), axis=0)).max(axis=1)
+    return steps[steps > 2.0 * CYCLE * 1e-9]
+
+
+@pytest.mark.parametrize("rule", ["legacy", "splice"])
+def test_switched_off_and_on_at_random_it_never_leaps(rule):
+    """Short ones, too short for silence to be told: every one of them loses what was sent meanwhile."""
+    draw = np.random.default_rng(3)
+    bench = Bench(rule=rule, references=True, every_ns=EVERY)
+    bench.run(120)
+    for i in range(60):
+        stream(bench, 300, 100 * i, 20)
+        bench.activate(False)
+        since = len(bench.setpoints)
+        bench.run(2 * int(draw.integers(10, 110)))
+        bench.activate(True)
+        bench.run(2 * int(draw.integers(0, 12)))
+        stream(bench, 200, 100 * i + 50, 20)
+        assert not len(leaps(bench.setpoints[since:])), f"switching {i}"
+    assert bench.controller.snapshot(bench.clock()).counts.chunks_accepted > 400, "and it goes on between them"
+
+
+@pytest.mark.parametrize("every_ns", [4 * MS, 20 * MS, 50 * MS])
+def test_a_controller_that_follows_holds_nothing_back(every_ns):
+    bench = Bench(references=True, every_ns=every_ns)
+    bench.run(120)
+    reports = stream(bench, 3000)
+    assert [r.verdict for r in reports if r.phase is Phase.SCHEDULED] == [Verdict.ACCEPTED] * 30, "each at once"
+
+
+def test_a_chunk_waits_for_the_next_state_and_is_planned_then():
+    bench = Bench(references=True, every_ns=EVERY)
+    bench.run(120)
+    stream(bench, 500)
+    bench.references = False  # a state or two are late
+    bench.run(40)
+    held = bench.send(straight((0.0, -0.1, 0.0)), 10)
+    assert not held.reports and not held.trajectories
+    bench.references = True
+    sent = len(bench.sent)
+    bench.run(40)
+    assert len(bench.sent) == sent + 1
+
+
+def test_a_chunk_that_waits_is_superseded_by_the_next_and_is_void_after_a_stop():
+    bench = Bench(references=True, every_ns=EVERY)
+    bench.run(120)
+    stream(bench, 500)
+    bench.references = False
+    bench.run(40)
+    bench.send(straight((0.0, -0.1, 0.0)), 10)
+    reports = bench.send(straight((0.0, -0.1, 0.0)), 11).reports
+    assert {(r.sequence, r.verdict) for r in reports} == {(10, Verdict.SUPERSEDED)}
+    reports = bench.take(bench.controller.stop(bench.clock())).reports
+    assert (11, Verdict.STOPPED) in {(r.sequence, r.verdict) for r in reports}
+    bench.take(bench.controller.resume(bench.clock()))
+    bench.references = True
+    bench.run(800)
+    assert np.abs(bench.v).max() < 1e-9, "what waited does not come after the stop"
+
+
+def test_home_is_not_planned_on_a_motion_that_may_have_been_dropped():
+    bench = Bench(references=True, every_ns=EVERY)
+    bench.run(120)
+    stream(bench, 500)
+    bench.references = False
+    bench.run(40)
+    asked = bench.take(bench.controller.home(bench.clock()))
+    assert not asked.accepted and "has said nothing for" in asked.message and "ask again" in asked.message

@@ -13,13 +13,14 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from vla_bags.bag_folder import BagFolder
 from vla_bags.definitions import Definitions
-from vla_bags.image_packer import ImageKeeping, ImagePacker
+from vla_bags.image_packer import VIDEO_TYPE, ImageKeeping, ImagePacker
 from vla_bags.offered_qos import Offered
 from vla_bags.reader import Bag, BagError
 from vla_bags.recorded_cameras import find_camera, packed_images
 from vla_bags.recording import Recording, RecordingLimits
 from vla_contract.image_encodings import ImageError
 from vla_contract.ros.image_packing import pack_serialized
+from vla_contract.ros.video import VideoPacker
 
 TOPIC = "/front/image_raw"
 PACKED = f"{TOPIC}/compressed"
@@ -38,9 +39,10 @@ def image(number: int, encoding: str = "rgb8") -> Image:
 
 def start(path, kind="jpeg", quality=93, pack=pack_serialized, limits=LIMITS, compression="none") -> Recording:
     folder = BagFolder(path, {"namespace": ""}, compression)
-    recording = Recording(folder, limits, packer=ImagePacker(folder, ImageKeeping(kind, quality), pack))
+    recording = Recording(folder, limits, packer=ImagePacker(folder, ImageKeeping(kind, quality), pack, VideoPacker))
     raw, packed, state = (f"sensor_msgs/msg/{name}" for name in ("Image", "CompressedImage", "JointState"))
-    recording.add_topic(TOPIC, raw, DEFINITIONS.complete(raw), OFFERED, "RIHS", DEFINITIONS.complete(packed))
+    definitions = {kind: DEFINITIONS.complete(kind) for kind in (packed, VIDEO_TYPE)}
+    recording.add_topic(TOPIC, raw, DEFINITIONS.complete(raw), OFFERED, "RIHS", definitions)
     recording.add_topic("/joint_states", state, DEFINITIONS.complete(state), OFFERED)
     return recording
 
@@ -157,7 +159,7 @@ def test_other_messages_do_not_wait_for_images_that_are_packed(tmp_path):
 
 
 @pytest.mark.parametrize("given, words", [
-    (("webp", 95), "images 'webp', allowed are raw, jpeg, png"), (("jpeg", 0), "jpeg_quality 0, allowed are 1 to 100"),
+    (("webp", 95), "images 'webp', allowed are raw, jpeg, png, h264"), (("jpeg", 0), "jpeg_quality 0, allowed are 1 to 100"),
     (("jpeg", 101), "jpeg_quality 101, allowed are 1 to 100"),
 ])  # fmt: skip
 def test_wrong_settings_are_named(given, words):

@@ -13,6 +13,7 @@ from vla_bags.definitions import Definitions, added_fields, difference
 from vla_bags.entries import BagError, Entry, Topic
 from vla_bags.mcap_file import McapFile, Part
 from vla_bags.recorded_topics import SHARED, absolute, type_of
+from vla_bags.recorded_videos import RecordedVideos
 from vla_bags.sqlite_file import SqliteFile
 from vla_bags.unpacking import SUFFIX, UnpackedFiles, packing_of, unpack_message
 from vla_contract.card import InterfaceCard, parse_card
@@ -100,6 +101,8 @@ class Bag:
         self._merge_tables()
         self.truncated |= bool(self._tables) and self.path.is_dir() and not information
         self.metadata = {**{str(k): str(v) for k, v in (information.get("custom_data") or {}).items()}, **self.metadata}
+        self._videos = RecordedVideos(self.topics, self.metadata)
+        self.topics = self._videos.topics
         if self._namespace is not None and not has_namespace(self.topics, self._namespace):
             raise BagError(f"{self.path}: {no_such_namespace(self._namespace, self.topics, 'this bag')}")
 
@@ -238,11 +241,13 @@ class Bag:
             end_ns: Up to this receive time [ns], included.
         """
         names = set(self.topics) if topics is None else {topics} if isinstance(topics, str) else set(topics)
-        found = self._ordered(names, start_ns, end_ns)
+        names, from_ns = self._videos.stored(names, start_ns)
+        found = self._ordered(names, from_ns, end_ns)
         if self._tables:
-            tables = [table.entries(names, start_ns, end_ns) for table in self._tables]
+            tables = [table.entries(names, from_ns, end_ns) for table in self._tables]
             found = heapq.merge(found, *tables, key=lambda entry: entry.stamp_ns)
-        return map(self._unpack_entry, found) if self._packing == "message" else found
+        found = map(self._unpack_entry, found) if self._packing == "message" else found
+        return self._videos.decoded(found, start_ns, str(self.path)) if self._videos else found
 
     def _unpack_entry(self, entry: Entry) -> Entry:
         return replace(entry, data=unpack_message(entry.data, f"{self.path}: a message on {entry.topic}"))

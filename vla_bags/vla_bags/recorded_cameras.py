@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vla_bags.image_packer import PACKED, packed_topic
+from vla_bags.image_packer import PACKED, VIDEO, packed_topic
 from vla_bags.reader import Bag
 from vla_contract.card import CameraCard
 from vla_contract.card_sections import image_type
@@ -30,9 +30,13 @@ def find_camera(bag: Bag, camera: CameraCard, *, any_type: bool = False) -> tupl
 
 
 def packed_images(bag: Bag) -> dict[str, str]:
-    """Topics whose raw images the recorder has packed, by the absolute name that they have now, and how ("jpeg, quality 90")."""
+    """Topics whose raw images the recorder has packed, by the absolute name that they have now, and how ("jpeg, quality 90").
+
+    A video is read as the raw images that it was, under their own name.
+    """
     try:
         told = parse_json(bag.metadata.get(PACKED) or "{}")
     except JsonError:
         return {}
-    return {packed_topic(str(topic)): str(how) for topic, how in told.items()} if isinstance(told, dict) else {}
+    found = told.items() if isinstance(told, dict) else ()
+    return {str(topic) if str(how).startswith(VIDEO) else packed_topic(str(topic)): str(how) for topic, how in found}

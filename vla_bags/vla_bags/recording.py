@@ -9,7 +9,7 @@ import shutil
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vla_bags.bag_folder import BagFolder
@@ -101,16 +101,16 @@ class Recording:
 
     def add_topic(
         self, topic: str, type_name: str, definition: str, offered: Sequence[Offered], type_hash: str = "",
-        packed_definition: str = "",
+        packed_definitions: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
         """Makes a topic known, before its first message.
 
-        packed_definition: Of sensor_msgs/CompressedImage, for a topic of raw images that the packer is to take.
+        packed_definitions: Of the types that its images may become, by name, where the packer is to take this topic.
         """
         with self._changed:
             if type_name in IMAGE_TYPES:
                 self._image_topics.add(topic)
-            self._new_topics.append((topic, type_name, definition, tuple(offered), type_hash, packed_definition))
+            self._new_topics.append((topic, type_name, definition, tuple(offered), type_hash, packed_definitions))
 
     def note(self, metadata: dict[str, str]) -> None:
         """Adds to the bag's metadata."""
@@ -226,9 +226,9 @@ class Recording:
         with self._changed:
             topics, self._new_topics = self._new_topics, []
             notes, self._notes = self._notes, {}
-        for topic, type_name, *more, packed_definition in topics:
-            if self._packer and packed_definition:
-                self._packer.add(topic, *more, packed_definition)
+        for topic, type_name, *more, packed_definitions in topics:
+            if self._packer and packed_definitions:
+                self._packer.add(topic, *more, packed_definitions)
             else:
                 self._folder.add_topic(topic, type_name, *more)
         if notes:

@@ -193,8 +193,8 @@ def imported(folder: Path) -> set[str]:
 # Modules whose package or key has another name. From pip alone: no key that apt serves.
 KEYS = {"cv2": "python3-opencv", "PIL": "python3-pil", "yaml": "python3-yaml", "coal": "coal", "pinocchio": "pinocchio",
         "rclpy": "rclpy", "cv_bridge": "cv_bridge"}  # fmt: skip
-PIP = {"torch", "safetensors", "transformers", "mujoco", "mcap", "rosbags", "pyarrow", "ray", "lz4", "zstandard", "markupsafe",
-       "threadpoolctl"}  # fmt: skip
+PIP = {"av", "torch", "safetensors", "transformers", "mujoco", "mcap", "rosbags", "pyarrow", "ray", "lz4", "zstandard",
+       "markupsafe", "threadpoolctl"}  # fmt: skip
 PACKAGES = sorted(path.parent.name for path in TOOLS.parent.glob("vla_*/setup.py"))
 
 

@@ -40,12 +40,13 @@ pytestmark = pytest.mark.timeout(100)
 
 @pytest.fixture(scope="module")
 def bags(card, model, tmp_path_factory):
-    """The same run raw, as PNG and as JPEG."""
+    """The same run raw, as PNG, as JPEG and as video."""
     folder = tmp_path_factory.mktemp("packed")
     record_live(folder / "raw", card, model, 1.5)
     with Bag(folder / "raw") as raw:
         packed_copy(raw, folder / "png", ImageKeeping("png"))
         packed_copy(raw, folder / "jpeg", ImageKeeping("jpeg", 91))
+        packed_copy(raw, folder / "h264", ImageKeeping("h264"))
     return folder
 
 
@@ -56,10 +57,12 @@ def replayed(path, card):
 
 
 def test_a_replay_sees_every_image_and_without_loss_the_same_ones(card, bags):
-    raw, png, jpeg = (replayed(bags / kind, card) for kind in ("raw", "png", "jpeg"))
-    assert raw[0] == png[0] == jpeg[0] == () and raw[1] == png[1] == jpeg[1] and raw[1].rebuilt == raw[1].chunks > 2
+    raw, png, jpeg, video = (replayed(bags / kind, card) for kind in ("raw", "png", "jpeg", "h264"))
+    assert raw[0] == png[0] == jpeg[0] == video[0] == () and raw[1].rebuilt == raw[1].chunks > 2
+    assert raw[1] == png[1] == jpeg[1] == video[1]
     assert raw[2].largest == png[2].largest == 0.0 and png[2].equal_chunks == png[2].chunks == jpeg[2].chunks
-    assert jpeg[2].largest > 0.0, "this policy looks at single pixels"
+    assert jpeg[2].largest > 0.0 and video[2].largest > 0.0, "this policy looks at single pixels"
+    assert "front (h264, crf 18), wrist (h264, crf 18)" in video[3]
     assert raw[3] == png[3] == "" and "front (jpeg, quality 91), wrist (jpeg, quality 91)" in jpeg[3]
 
 
@@ -72,20 +75,22 @@ def test_ledger_rows_and_report_have_what_they_have_of_the_raw_one(card, bags):
             shown, unreadable = images_from_bag(bag, card, {1: (instant, None)})
             return build_ledger(bag).as_dict()["overall"], first, [(i.camera, i.early_ms) for i in shown[1]], unreadable
 
-    raw, png, jpeg = (read(kind) for kind in ("raw", "png", "jpeg"))
-    assert raw[0] == png[0] == jpeg[0] and set(raw[0]["ages"]) >= {"front", "wrist"}
-    assert raw[2:] == png[2:] == jpeg[2:] and len(raw[2]) == 2 and raw[3] == []
+    raw, png, jpeg, video = (read(kind) for kind in ("raw", "png", "jpeg", "h264"))
+    assert raw[0] == png[0] == jpeg[0] == video[0] and set(raw[0]["ages"]) >= {"front", "wrist"}
+    assert raw[2:] == png[2:] == jpeg[2:] == video[2:] and len(raw[2]) == 2 and raw[3] == []
     assert {k: v.tobytes() for k, v in raw[1].items()} == {k: v.tobytes() for k, v in png[1].items()} and len(raw[1]) == 2
     assert jpeg[1]["front"].shape == raw[1]["front"].shape
 
 
-@pytest.mark.parametrize("namespace", ["", "left"])
-def test_the_preflight_finds_as_little_as_in_the_raw_one(tmp_path, namespace):
+@pytest.mark.parametrize("namespace, keeping", [
+    ("", ImageKeeping("jpeg", 80)), ("left", ImageKeeping("jpeg", 80)), ("left", ImageKeeping("h264")),
+])  # fmt: skip
+def test_the_preflight_finds_as_little_as_in_the_raw_one(tmp_path, namespace, keeping):
     card = card_with_small_images(SIDE)
     write_bag(tmp_path / "raw", card, made_up(card), card_text=yaml.safe_dump(card.to_dict()), namespace=namespace)
     with Bag(tmp_path / "raw") as raw:
-        packed_copy(raw, tmp_path / "jpeg", ImageKeeping("jpeg", 80))
-    samples = [sample_of_bag(tmp_path / kind, card) for kind in ("raw", "jpeg")]
+        packed_copy(raw, tmp_path / "packed", keeping)
+    samples = [sample_of_bag(tmp_path / kind, card) for kind in ("raw", "packed")]
     found = [[asdict(finding) for finding in preflight(card, sample, Known()).findings] for sample in samples]
     assert found[0] == found[1]
     plain, packed = (sample.streams["front/image_raw"] for sample in samples)

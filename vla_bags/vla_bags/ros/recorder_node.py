@@ -22,18 +22,29 @@ from vla_bags.bag_folder import BagFolder
 from vla_bags.definitions import Definitions
 from vla_bags.entries import BagError
 from vla_bags.identity import Identity
-from vla_bags.image_packer import PACKED_TYPE, RAW_TYPE, ImageKeeping, ImagePacker, packed_topic
+from vla_bags.image_packer import (
+    PACKED_TYPE,
+    RAW_TYPE,
+    VIDEO,
+    VIDEO_TYPE,
+    ImageKeeping,
+    ImagePacker,
+    packed_topic,
+    video_topic,
+)
 from vla_bags.offered_qos import Offered, Wanted, fitting
 from vla_bags.reader import message_type
 from vla_bags.recorded_topics import absolute, check_names, default_topics
 from vla_bags.recording import IMAGE_TYPES, Recording, RecordingLimits
 from vla_contract.card import CardError
 from vla_contract.command import this_command
+from vla_contract.image_encodings import ImageError
 from vla_contract.image_packing import QUALITY
 from vla_contract.ros.image_packing import pack_serialized
 from vla_contract.ros.namespaces import wait_for_namespace
 from vla_contract.ros.parameters import declare
 from vla_contract.ros.run import run_node
+from vla_contract.ros.video import VideoPacker, check_installed
 from vla_msgs.msg import ControllerStatus, PolicyInfo
 
 POLL_S = 0.25
@@ -77,7 +88,7 @@ PARAMETERS = (
     ("topics", [""], "topics to record; empty: all of the card and of the suite"),
     ("duration", 0.0, "ends by itself after this time [s]; 0: does not"),
     ("compression", "none", "of the bag's chunks: none, lz4 or zstd"),
-    ("images", "raw", "how raw images of the card's cameras are kept: raw, jpeg (16 bits and mosaics as png) or png"),
+    ("images", "raw", "how raw images of the card's cameras are kept: raw, jpeg (16 bits and mosaics as png), png or h264"),
     ("jpeg_quality", QUALITY, "of images:=jpeg, 1 to 100"),
     ("min_free_mib", 256, "free space on the disk below which recording ends [MiB]"),
 )
@@ -99,7 +110,7 @@ class RecorderNode(Node):
         namespace: ROS namespace. Where settings are given somebody has to be in it: a launch file starts its robot meanwhile.
 
     Raises:
-        BagError, CardError, OSError: What the settings name cannot be used.
+        BagError, CardError, ImageError, OSError: What the settings name cannot be used.
     """
 
     def __init__(self, ended: threading.Event, settings: RecorderSettings | None = None, namespace: str = "") -> None:
@@ -117,6 +128,8 @@ class RecorderNode(Node):
         check_names(self.get_namespace(), names)
         self._topics = list(dict.fromkeys(absolute(name, self.get_namespace()) for name in names))
         self._definitions = Definitions()
+        if settings.images.kind == VIDEO:
+            check_installed()
         self._heard: dict[str, _Heard] = {}
         self._refused: dict[str, str] = {}
         self._not_packed: dict[str, str] = {}
@@ -124,10 +137,10 @@ class RecorderNode(Node):
         command = this_command()
         about = {} if command is None else {"command": command.text, "command_folder": command.folder}
         self._folder = BagFolder(settings.out, {**self._identity.metadata, **about}, settings.compression)
-        self._packed = self._topics_to_pack(settings.images)
+        self._images, self._packed = settings.images, self._topics_to_pack(settings.images)
         self.recording = Recording(
             self._folder, RecordingLimits(min_free_bytes=settings.min_free_mib << 20),
-            packer=ImagePacker(self._folder, settings.images, pack_serialized) if self._packed else None,
+            packer=ImagePacker(self._folder, settings.images, pack_serialized, VideoPacker) if self._packed else None,
         )  # fmt: skip
         self._deadline = time.monotonic() + settings.duration if settings.duration > 0 else None
         self._dropped_said, self._polls = 0, 0
@@ -154,7 +167,12 @@ class RecorderNode(Node):
         if images.kind == "raw":
             return set()
         cameras = {absolute(c.topic, self.get_namespace()) for c in self._identity.card.cameras if not c.compressed}
-        return {topic for topic in cameras if packed_topic(topic) not in self._topics}
+        return {topic for topic in cameras if not {packed_topic(topic), video_topic(topic)}.intersection(self._topics)}
+
+    def _packed_definitions(self) -> dict[str, str]:
+        """Of the types that raw images may become, by name."""
+        kinds = (PACKED_TYPE, VIDEO_TYPE) if self._images.kind == VIDEO else (PACKED_TYPE,)
+        return {kind: self._definitions.complete(kind) for kind in kinds}
 
     # The graph
 
@@ -190,7 +208,7 @@ class RecorderNode(Node):
                 self._refuse(topic, str(error))
                 return
             self._known.add(topic)
-            packed = self._definitions.complete(PACKED_TYPE) if name == RAW_TYPE and topic in self._packed else ""
+            packed = self._packed_definitions() if name == RAW_TYPE and topic in self._packed else None
             self.recording.add_topic(topic, name, definition, offered, _type_hash(publisher), packed)
         else:
             kind = message_type(name, topic)
@@ -281,7 +299,7 @@ def _type_hash(publisher: TopicEndpointInfo) -> str:
 
 def record(settings: RecorderSettings | None = None, namespace: str = "") -> int:
     """Records until Ctrl-C, SIGTERM or the end of the duration. Exit code: 0; 1 where the disk was full or a setting wrong."""
-    mistakes = (BagError, CardError, OSError)
+    mistakes = (BagError, CardError, ImageError, OSError)
     return run_node(lambda ended: RecorderNode(ended, settings, namespace), "recorder", mistakes)
 
 

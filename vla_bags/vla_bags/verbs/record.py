@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--images", choices=IMAGES, default="raw",
-        help="how raw images of the card's cameras are kept; jpeg: 16 bits and mosaics as png (default: %(default)s)",
+        help="how raw images of the card's cameras are kept; jpeg, h264: 16 bits and mosaics as png (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--jpeg-quality", type=int, default=QUALITY, metavar="Q", help="of --images jpeg, 1 to 100 (default: %(default)s)"

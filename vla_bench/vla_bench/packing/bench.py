@@ -13,18 +13,21 @@ from pathlib import Path
 
 import numpy as np
 
-from vla_bags.image_packer import ImageKeeping
+from vla_bags.image_packer import ImageKeeping, packed_topic, video_topic
 from vla_bags.reader import Bag
 from vla_bags.recorded_cameras import find_camera
 from vla_bench.packing.run_bag import packed_copy, record_runs
-from vla_contract.card import InterfaceCard, load_card
+from vla_contract.card import CameraCard, InterfaceCard, load_card
 from vla_contract.ros.images import pixels_of
 from vla_evidence.figures.replay import ComparisonFigures
 from vla_policy.policy import Policy
 from vla_replay.offline.replay import Replay
 from vla_trials.lockstep.simulated_cell import SimulatedCell
 
-KEEPINGS = (ImageKeeping("raw"), ImageKeeping("png"), ImageKeeping("jpeg", 95), ImageKeeping("jpeg"), ImageKeeping("jpeg", 80))
+KEEPINGS = (
+    ImageKeeping("raw"), ImageKeeping("png"), ImageKeeping("jpeg", 95), ImageKeeping("jpeg"), ImageKeeping("jpeg", 80),
+    ImageKeeping("h264"),
+)  # fmt: skip
 TRIALS = tuple((task, 3000) for task in ("pick", "place_in_bowl", "cup_on_coaster", "stack"))
 NOISE = 3.0
 """About what a real camera adds to each channel, a standard deviation [grey levels of 255]; drawn images have none."""
@@ -77,10 +80,11 @@ def packing_bench(
 def _measured(raw_path: Path, space: Path, card: InterfaceCard, policy: Policy, keeping: ImageKeeping) -> dict:
     path = space / f"{keeping.kind}_{keeping.quality}"
     with Bag(raw_path) as raw:
-        packed_copy(raw, path, keeping)
+        stored = packed_copy(raw, path, keeping)
         with Bag(path) as bag:
-            sizes, off = _images(raw, bag, card)
+            off = _images_off(raw, bag, card)
             actions = actions_off(Replay(bag, card, {"policy": policy}, ()).run().policies["policy"].against_recorded)
+    sizes = {camera.name: _stored_size(raw, camera, stored) for camera in card.cameras}
     raw_mb = sum(c.width * c.height * 3 * c.rate for c in card.cameras) * MINUTES * 60 / 1e6
     two_minutes_mb = sum(c.rate * sizes[c.name] for c in card.cameras) * MINUTES * 60 / 1e6
     return {
@@ -94,17 +98,20 @@ def _measured(raw_path: Path, space: Path, card: InterfaceCard, policy: Policy, 
     }
 
 
-def _images(raw: Bag, bag: Bag, card: InterfaceCard) -> tuple[dict[str, float], np.ndarray]:
-    """Mean size of a message by camera [bytes], and how far its channels are from the raw ones' (n,) [grey levels]."""
-    sizes, off = {}, []
+def _stored_size(raw: Bag, camera: CameraCard, stored: dict[str, float]) -> float:
+    """Mean size of a camera's messages, on whichever topic they are stored [bytes]."""
+    topic = find_camera(raw, camera)[0]
+    return next(stored[place] for place in (topic, packed_topic(topic), video_topic(topic)) if place in stored)
+
+
+def _images_off(raw: Bag, bag: Bag, card: InterfaceCard) -> np.ndarray:
+    """How far the channels of all images are from the raw ones' (n,) [grey levels]."""
+    off = []
     for camera in card.cameras:
         before, after = (find_camera(one, camera) for one in (raw, bag))
-        lengths = []
-        for (_, plain), (entry, packed) in zip(raw.messages([before[0]]), bag.messages([after[0]]), strict=True):
-            lengths.append(len(entry.data))
+        for (_, plain), (_, packed) in zip(raw.messages([before[0]]), bag.messages([after[0]]), strict=True):
             off.append(np.abs(pixels_of(before[1], plain).astype(np.int16) - pixels_of(after[1], packed)).ravel())
-        sizes[camera.name] = float(np.mean(lengths))
-    return sizes, np.concatenate(off)
+    return np.concatenate(off)
 
 
 def actions_off(figures: ComparisonFigures) -> Actions:

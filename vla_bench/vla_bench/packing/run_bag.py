@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from sensor_msgs.msg import JointState
 
 from vla_bags.bag_folder import BagFolder
 from vla_bags.definitions import Definitions
-from vla_bags.image_packer import PACKED_TYPE, RAW_TYPE, ImageKeeping, ImagePacker
+from vla_bags.image_packer import PACKED_TYPE, RAW_TYPE, VIDEO_TYPE, ImageKeeping, ImagePacker
 from vla_bags.reader import Bag
 from vla_bench.speed.replay import FLUSH_BYTES, BagDraft
 from vla_contract.chunk import ActionChunk
@@ -20,6 +21,7 @@ from vla_contract.ros.convert import chunk_to_msg, run_id_to_msg
 from vla_contract.ros.image_packing import pack_serialized
 from vla_contract.ros.images import array_to_image
 from vla_contract.ros.stamps import ns_to_stamp
+from vla_contract.ros.video import VideoPacker
 from vla_msgs.msg import PolicyStatus
 from vla_policy.policy import NOTHING_ASKED, Ask, Decision, Policy
 from vla_trials.lockstep.runner import LockstepRunner
@@ -86,14 +88,28 @@ def record_runs(
             runner.run(task, seed, time_limit_s=seconds)
 
 
-def packed_copy(bag: Bag, path: Path, keeping: ImageKeeping, compression: str = "none") -> None:
-    """Writes a bag again, raw images of its card packed as the recorder packs them."""
-    folder = BagFolder(path, bag.metadata, compression)
-    packer, definitions = ImagePacker(folder, keeping, pack_serialized), Definitions()
+class _CountedFolder(BagFolder):
+    """Knows the size of what is written, by topic [bytes]."""
+
+    def __init__(self, *given) -> None:
+        super().__init__(*given)
+        self.sizes: defaultdict[str, list[int]] = defaultdict(list)
+
+    def write(self, topic: str, stamp_ns: int, publish_ns: int, data: bytes) -> None:
+        self.sizes[topic].append(len(data))
+        super().write(topic, stamp_ns, publish_ns, data)
+
+
+def packed_copy(bag: Bag, path: Path, keeping: ImageKeeping, compression: str = "none") -> dict[str, float]:
+    """Writes a bag again, raw images of its card packed as the recorder packs them. Mean size of a message by stored topic
+    [bytes]."""
+    folder = _CountedFolder(path, bag.metadata, compression)
+    packer, definitions = ImagePacker(folder, keeping, pack_serialized, VideoPacker), Definitions()
+    packed = {kind: definitions.complete(kind) for kind in (PACKED_TYPE, VIDEO_TYPE)}
     cameras = {bag.find(camera.topic, RAW_TYPE) for camera in bag.card().cameras} if keeping.kind != "raw" else set()
     for topic in bag.topics.values():
         if topic.name in cameras:
-            packer.add(topic.name, topic.definition, (), "", definitions.complete(PACKED_TYPE))
+            packer.add(topic.name, topic.definition, (), "", packed)
         else:
             folder.add_topic(topic.name, topic.type, topic.definition, ())
     for entry in bag.entries():
@@ -103,3 +119,4 @@ def packed_copy(bag: Bag, path: Path, keeping: ImageKeeping, compression: str = 
             folder.writer.flush()
     packer.end()
     folder.close()
+    return {topic: float(np.mean(sizes)) for topic, sizes in folder.sizes.items()}

@@ -50,7 +50,7 @@ def test_what_is_stored_is_a_small_video_and_what_is_read_are_the_raw_images(tmp
     with Bag(tmp_path / "bag") as bag:
         assert f"{TOPIC}/video" not in bag.topics
         assert (bag.topics[TOPIC].type, bag.topics[TOPIC].count) == ("sensor_msgs/msg/Image", 60)
-        assert packed_images(bag) == {TOPIC: "h264, crf 18"}
+        assert packed_images(bag) == {TOPIC: "h264, crf 14"}
         camera = card.cameras[0].model_copy(update={"encoding": encoding})
         assert find_camera(bag, camera) == (TOPIC, camera)
         seen = list(bag.messages([TOPIC]))

@@ -68,6 +68,18 @@ def record(monkeypatch, settings: RecorderSettings, topics: dict[str, str], coun
         rclpy.shutdown()
 
 
+def test_cameras_of_the_card_become_videos_and_depth_without_loss(tmp_path, monkeypatch, depth_card):
+    topics = {"front/image_raw": "bgr8", "wrist/image_raw": "16UC1"}
+    settings = RecorderSettings(tmp_path / "bag", depth_card, topics=tuple(topics), images=ImageKeeping("h264"))
+    record(monkeypatch, settings, topics)
+    with Bag(tmp_path / "bag") as bag:
+        assert packed_images(bag) == {"/left/front/image_raw": "h264, crf 14", "/left/wrist/image_raw/compressed": "png"}
+        seen = [message for _, message in bag.messages(["/left/front/image_raw"])]
+    assert [m.header.stamp.nanosec for m in seen][-8:] == list(range(2, 10)) and {m.encoding for m in seen} == {"bgr8"}
+    shown = np.array(seen[-1].data, dtype=np.uint8).reshape(60, 80, 3)[:, :, ::-1]
+    assert np.abs(shown.astype(int) - pixels(9)).mean() < 4
+
+
 def test_cameras_of_the_card_are_packed_and_depth_without_loss(tmp_path, monkeypatch, depth_card):
     topics = {"front/image_raw": "rgb8", "wrist/image_raw": "16UC1", "mask/image_raw": "mono8"}
     settings = RecorderSettings(

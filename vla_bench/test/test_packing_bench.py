@@ -14,13 +14,13 @@ pytestmark = [pytest.mark.timeout(100), pytest.mark.images]
 
 
 def test_a_replay_of_packed_images_is_within_what_is_stated(tmp_path):
-    keepings = (ImageKeeping("raw"), ImageKeeping("png"), ImageKeeping("jpeg"))
+    keepings = (ImageKeeping("raw"), ImageKeeping("png"), ImageKeeping("jpeg"), ImageKeeping("h264"))
     trials = (("pick", 3000), ("stack", 3001))
-    raw, png, jpeg = packing_bench(
+    raw, png, jpeg, video = packing_bench(
         CARD, str(CHECKPOINT), trials=trials, seconds=2.5, noise=NOISE, keepings=keepings, folder=tmp_path
     ).values()
     assert list(tmp_path.iterdir()) == []
-    assert raw["chunks"] == png["chunks"] == jpeg["chunks"] >= 10
+    assert raw["chunks"] == png["chunks"] == jpeg["chunks"] == video["chunks"] >= 10
     for lossless in (raw, png):
         assert lossless["equal"] == 1.0 and lossless["pixel_max"] == 0
         assert lossless["position_mm"] == lossless["rotation_mrad"] == (0.0, 0.0)
@@ -28,6 +28,8 @@ def test_a_replay_of_packed_images_is_within_what_is_stated(tmp_path):
     assert jpeg["smaller"] > 10 and 0 < jpeg["pixel_mean"] < 3.5 and jpeg["pixel_p95"] < 10
     assert 0 < jpeg["position_mm"][0] < 0.2 and jpeg["position_mm"][1] < 2.0
     assert jpeg["rotation_mrad"][1] < 1.0 and jpeg["gripper"] > 0.99
+    assert video["smaller"] > 20 and 0 < video["position_mm"][0] < 0.4 and video["position_mm"][1] < 4.0
+    assert video["rotation_mrad"][1] < 2.0 and video["gripper"] > 0.99
 
 
 def test_the_figures_page_shows_it(tmp_path, monkeypatch):

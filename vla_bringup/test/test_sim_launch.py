@@ -72,6 +72,6 @@ def test_ctrl_c_while_the_nodes_are_still_starting_is_quiet(node, seconds):
     time.sleep(seconds)
     runner.send_signal(signal.SIGINT)
     rest, _ = runner.communicate(timeout=TIMEOUT)
-    assert runner.returncode == 0
+    assert runner.returncode == 0, rest
     assert "Traceback" not in rest
     assert_gone(process_ids(output))

@@ -9,8 +9,8 @@ import numpy as np
 from vla_contract.files.limits import MOST_PIXELS, scaled
 from vla_contract.image_encodings import ImageError
 
-CRF = 18
-"""Constant rate factor of x264, 0 (without loss) to 51: about where differences stop being visible."""
+CRF = 14
+"""Constant rate factor of x264, 0 (without loss) to 51: well below where differences are visible, for a policy sees more."""
 KEYFRAME_NS = 1_000_000_000
 """Longest from one keyframe to the next [ns]: who begins in the middle has this long to wait."""
 _PRESET = "veryfast"

@@ -60,10 +60,23 @@ def test_ctrl_c_ends_everything_with_0_and_leaves_no_process(tmp_path):
     assert_gone([*process_ids(output), grandchild])
 
 
+@pytest.mark.parametrize(("seconds", "traceback"), [(0.0, False), (1.2, True)])
+def test_ctrl_c_while_a_python_starts_leaves_no_traceback(tmp_path, seconds, traceback):
+    """What is still importing has Python's own answer to SIGINT; later it is asked as a terminal would ask it."""
+    path = write_launch_file(tmp_path, python_process("importing", "import time; print('up'); time.sleep(30)"))
+    runner = start_runner(path)
+    read_until(runner, "[importing] up")
+    time.sleep(seconds)
+    runner.send_signal(signal.SIGINT)
+    rest, _ = runner.communicate(timeout=20)
+    assert ("KeyboardInterrupt" in rest) is traceback
+
+
 def test_a_process_deaf_to_ctrl_c_gets_sigterm_and_a_stubborn_one_sigkill(tmp_path):
     path = write_launch_file(tmp_path, python_process("deaf", DEAF) + python_process("stubborn", STUBBORN))
     runner = start_runner(path, "--patience", "0.5")
     output = read_until(runner, "[deaf] up", "[stubborn] up")
+    time.sleep(1.1)  # no longer starting
     start = time.monotonic()
     runner.send_signal(signal.SIGINT)
     rest, _ = runner.communicate(timeout=20)

@@ -103,6 +103,7 @@ class FakeCell:
     def call(self, kind, name, request=None):
         client = self.node.create_client(kind, name)
         assert client.wait_for_service(10)
+        self.spin(lambda: False, 0.3)  # until the service knows this client: an answer before that is lost (rmw_fastrtps)
         answer = client.call_async(request or kind.Request())
         assert self.spin(answer.done, 20)
         return answer.result()
@@ -182,7 +183,9 @@ def test_a_run_until_the_simulator_reports_success(running, card):
         Outcome.SUCCESS,
         OutcomeSource.SIM,
     )
-    assert result.chunks_published == len(running.chunks) == result.chunks_accepted + 1
+    assert result.chunks_published == len(running.chunks)
+    on_their_way = len(running.chunks) - 1 - result.chunks_accepted
+    assert on_their_way in (0, 1) and not result.chunks_refused, "the last may be reported after the end"
     first, last = running.chunks[0], running.chunks[-1]
     assert last.horizon == 0 and first.actions.shape == (16, 7)
     assert first.card_hash == card.card_hash and first.frame_id == "panda_link0"

@@ -62,7 +62,7 @@ def test_a_replay_sees_every_image_and_without_loss_the_same_ones(card, bags):
     assert raw[1] == png[1] == jpeg[1] == video[1]
     assert raw[2].largest == png[2].largest == 0.0 and png[2].equal_chunks == png[2].chunks == jpeg[2].chunks
     assert jpeg[2].largest > 0.0 and video[2].largest > 0.0, "this policy looks at single pixels"
-    assert "front (h264, crf 18), wrist (h264, crf 18)" in video[3]
+    assert "front (h264, crf 14), wrist (h264, crf 14)" in video[3]
     assert raw[3] == png[3] == "" and "front (jpeg, quality 91), wrist (jpeg, quality 91)" in jpeg[3]
 
 

@@ -6,12 +6,14 @@ import ctypes
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from typing import IO
 
 from vla_graph.launch.plan import ProcessSpec
 
 _PR_SET_PDEATHSIG = 1
+_STARTING_S = 1.0
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -37,6 +39,7 @@ class ManagedProcess:
         self.restart_at: float | None = None
         """When to start it again, on the monotonic clock [s]."""
         self._popen: subprocess.Popen | None = None
+        self._started = 0.0
         self._rest = b""
 
     @property
@@ -64,6 +67,12 @@ class ManagedProcess:
             self.spec.command, env=environment, cwd=self.spec.cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=_tied_to(os.getpid()))
         os.set_blocking(self._popen.stdout.fileno(), False)
+        self._started = time.monotonic()
+
+    def interrupt(self) -> None:
+        """Asks it to end, as Ctrl-C does. In its first seconds by SIGTERM, which nodes take in the same way: a Python that is
+        still starting answers SIGINT with a traceback."""
+        self.send(signal.SIGTERM if time.monotonic() - self._started < _STARTING_S else signal.SIGINT)
 
     def read_lines(self) -> tuple[list[str], bool]:
         """The lines written since the last call, and whether more may come."""

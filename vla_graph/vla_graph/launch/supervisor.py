@@ -33,9 +33,10 @@ def ending(code: int) -> str:
 class Supervisor:
     """Runs processes until all have ended.
 
-    It ends them all when a required one ends, or on SIGINT, SIGTERM or SIGHUP: SIGINT to each process group, SIGTERM
-    after `patience`, SIGKILL after as much again. A second Ctrl-C goes to the next step at once. What a process left
-    in its group is killed when it ends; should this process itself be killed, the kernel kills the others.
+    It ends them all when a required one ends, or on SIGINT, SIGTERM or SIGHUP: SIGINT to each process group (SIGTERM to one
+    that is still starting), SIGTERM after `patience`, SIGKILL after as much again. A second Ctrl-C goes to the next step at
+    once. What a process left in its group is killed when it ends; should this process itself be killed, the kernel kills the
+    others.
 
     Args:
         specs: What to run.
@@ -182,7 +183,10 @@ class Supervisor:
         self._next_step_at = time.monotonic() + self._patience
         for process in self._processes:
             process.restart_at = None
-            process.send(number)
+            if number is signal.SIGINT:
+                process.interrupt()
+            else:
+                process.send(number)
 
     def _forward(self, process: ManagedProcess) -> bool:
         """Prints what a process has written. Returns False at the end of its output."""

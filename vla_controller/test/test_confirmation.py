@@ -6,6 +6,7 @@ from cells import MS, straight
 from following import CYCLE, Bench
 
 from vla_contract.report import Phase, Verdict
+from vla_contract.status import ControllerState
 
 EVERY = 20 * MS
 
@@ -80,6 +81,45 @@ def test_a_chunk_that_waits_is_superseded_by_the_next_and_is_void_after_a_stop()
     bench.references = True
     bench.run(800)
     assert np.abs(bench.v).max() < 1e-9, "what waited does not come after the stop"
+
+
+@pytest.mark.parametrize("rule", ["legacy", "splice"])
+@pytest.mark.parametrize("seed", [0, 3])
+def test_messages_that_are_lost_make_no_leap(rule, seed):
+    """It goes on with an older message, and neither the next chunk nor the brake takes it to where it never was."""
+    draw = np.random.default_rng(seed)
+    bench = Bench(rule=rule, references=True, every_ns=EVERY)
+    bench.run(120)
+    for i in range(60):
+        bench.hears = draw.random() > 0.25
+        bench.send(straight((0.0, draw.uniform(-0.2, 0.2), draw.uniform(-0.1, 0.1))), i)
+        bench.hears = True
+        bench.run(100)
+    assert ControllerState.DESYNC in bench.states
+    assert np.abs(np.diff(np.array(bench.setpoints), n=2, axis=0)).max() < 2e-3, "[rad] from one cycle to the next"
+
+
+@pytest.mark.parametrize("after_ms", [30, 60, 120])
+@pytest.mark.parametrize("lost", ["message", "plan"])
+def test_a_stop_takes_it_from_where_it_says_that_it_is(lost, after_ms):
+    """Its message was lost, or it has dropped all: a stop along the plan would be a leap of as much as they differ."""
+    bench = Bench(references=True, every_ns=EVERY)
+    bench.run(120)
+    bench.send(straight((0.0, 0.25, 0.0)))
+    bench.run(400)
+    if lost == "message":
+        bench.hears = False
+        bench.send(straight((0.0, -0.25, 0.0)), 1)
+        bench.hears = True
+        bench.run(240)
+    else:
+        bench.jtc.reset()
+    since = len(bench.setpoints)
+    bench.run(after_ms)
+    bench.take(bench.controller.stop(bench.clock()))
+    bench.run(1200)
+    assert np.abs(np.diff(np.array(bench.setpoints[since:]), n=2, axis=0)).max() < 3e-3
+    assert np.abs(bench.v).max() < 1e-9 and bench.states[-1] is ControllerState.STOPPED
 
 
 def test_home_is_not_planned_on_a_motion_that_may_have_been_dropped():

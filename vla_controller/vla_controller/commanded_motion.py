@@ -192,11 +192,16 @@ class CommandedMotion:
     def _stop(self, now_ns: int) -> bool | None:
         """As ArmGroup.brake. An arm that stands apart from the plan is commanded to stay where it stands: braking along the
         plan would set it in motion, where its trajectory controller has dropped the plan; where it is blocked, the force goes.
+        One that moves otherwise than planned, as its controller has not got the plan, is braked from its own motion.
         """
         apart = self._watch.stands_apart(now_ns) if self.arms.moving(now_ns) else None
         if apart is not None:
             self.arms.hold(now_ns, apart)
             return True
+        begin_ns = self._sending.now(now_ns) + self.arms.brake_margin_ns
+        moving = self._watch.moves_apart(begin_ns, now_ns) if self.arms.moving(now_ns) else None
+        if moving is not None:
+            return self.arms.brake_from(now_ns, begin_ns, moving)
         return self.arms.brake(now_ns, self._sending)
 
     def _see_clock(self, now_ns: int, output: Output) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from vla_contract.chunk import ActionChunk
 from vla_controller.planning.timeline import Timeline
+from vla_controller.planning.ways_to_rest import State
 
 _PATIENCE_NS = 250_000_000
 _SPAN_NS = 12_000_000  # over less, noise of stamps passes for motion
@@ -17,22 +19,27 @@ _LONGEST_PERIOD_NS = 100_000_000
 _LATE_NS, _MISSING = 5_000_000, 1.4  # and share of a period
 _AROUND_NS = np.arange(-30_000_000, 10_000_001, 5_000_000)  # of a set point's stamp, as for its position
 _NOISE, _SHARE = 1e-4, 0.1  # [rad], and of the planned way
+_FAST = 0.02  # [rad/s] slower motion does not tell time
+_OFF, _JITTER_NS = 2e-4, 2_000_000  # [rad], and of stamps
 
 
 @dataclass
 class _Seen:
     """What one controller has shown.
 
-    newest_ns: stamp of its newest state, and period_ns from one to the next. From base_ns, where its set point was q (J,) [rad],
-    it goes on; follows: up to there it went as planned. doubted: a state was missing before, and such an interval tells little.
+    newest_ns: stamp of its newest state, and period_ns from one to the next. points: a few of its set points (J,) [rad] behind
+    their stamps, newest last. on: the newest lies on the plan. follows: up to there it went as planned, too. doubted: a state was
+    missing before, and such an interval tells little. lead_ns: by how much its set points are ahead of their stamps, as far as is
+    known: a control period, and what clocks differ.
     """
 
     newest_ns: int
-    base_ns: int
-    q: np.ndarray
+    points: deque[tuple[int, np.ndarray]]
     period_ns: float = math.inf
+    on: bool = True
     follows: bool = True
     doubted: bool = False
+    lead_ns: float | None = None
 
 
 class Confirmation:
@@ -50,21 +57,21 @@ class Confirmation:
         """A set point q (J,) [rad] of an arm, of stamp_ns; its joints in the timeline, which is the plan."""
         seen = self._seen[arm]
         if seen is None or stamp_ns < seen.newest_ns:
-            self._seen[arm] = _Seen(stamp_ns, stamp_ns, q)
+            self._seen[arm] = _Seen(stamp_ns, deque([(stamp_ns, q)], maxlen=3))
             return
         elapsed_ns = stamp_ns - seen.newest_ns
         seen.doubted = seen.doubted or elapsed_ns > _MISSING * seen.period_ns + _LATE_NS
         seen.period_ns = _averaged(seen.period_ns, elapsed_ns)
         seen.newest_ns = stamp_ns
-        if stamp_ns - seen.base_ns < _SPAN_NS:
+        if stamp_ns - seen.points[-1][0] < _SPAN_NS:
             return
-        planned = timeline.sample(stamp_ns + _AROUND_NS)[0] - timeline.sample(seen.base_ns + _AROUND_NS)[0]
-        least, most = planned[:, joints].min(axis=0), planned[:, joints].max(axis=0)
-        slack = _NOISE + _SHARE * np.maximum(np.abs(least), np.abs(most))
-        moved = q - seen.q
-        seen.follows = bool(np.all((moved >= least - slack) & (moved <= most + slack))) and not seen.doubted
+        moved_along = not seen.doubted and _moved_along(seen, q, stamp_ns, timeline, joints)
+        seen.on = _is_on(seen, q, stamp_ns, timeline, joints, learn=moved_along)
+        seen.follows = moved_along and seen.on
+        if seen.doubted:
+            seen.points.clear()
         seen.doubted = False
-        seen.base_ns, seen.q = stamp_ns, q
+        seen.points.append((stamp_ns, q))
 
     def missing(self, now_ns: int) -> str:
         """Whose word is missing that it follows the plan, in words; empty: nobody's."""
@@ -78,9 +85,53 @@ class Confirmation:
                 return f"the trajectory controller of arm {name} has said nothing for {age_ns * 1e-6:.0f} ms"
         return ""
 
+    def is_off(self, arm: int) -> bool:
+        """By its newest state it is elsewhere than planned."""
+        return self._seen[arm] is not None and not self._seen[arm].on
+
+    def motion(self, arm: int, t_ns: int, acceleration: np.ndarray) -> State | None:
+        """Position, velocity and acceleration, each (J,), of its set points, carried on to t_ns; None: it was never heard.
+
+        As far as they tell: of a single one it stands, as after an activation; of two it goes on evenly, and where it changed by
+        more than the acceleration (J,) that is allowed.
+        """
+        if self._seen[arm] is None:
+            return None
+        points = list(self._seen[arm].points)
+        newest_ns, q = points[-1]
+        speeds = [(q1 - q0) / (t1 - t0) * 1e9 for (t0, q0), (t1, q1) in zip(points, points[1:])]
+        v, a = speeds[-1] if speeds else np.zeros_like(q), np.zeros_like(q)
+        if len(speeds) == 2:
+            a = (speeds[1] - speeds[0]) / (newest_ns - points[0][0]) * 2e9
+            a = np.where(np.abs(a) <= acceleration, a, 0.0)
+            v = v + a * (newest_ns - points[1][0]) * 0.5e-9
+        ahead = (t_ns - newest_ns) * 1e-9
+        return q + v * ahead + 0.5 * a * ahead**2, v + a * ahead, a
+
     def forget(self) -> None:
         """As before the first state: stamps are of another time, or what is planned is."""
         self._seen = [None] * len(self._arms)
+
+
+def _moved_along(seen: _Seen, q: np.ndarray, stamp_ns: int, timeline: Timeline, joints: slice) -> bool:
+    """Since its last state it has moved as planned, whatever its stamps are of."""
+    base_ns, before = seen.points[-1]
+    planned = timeline.sample(stamp_ns + _AROUND_NS)[0] - timeline.sample(base_ns + _AROUND_NS)[0]
+    least, most = planned[:, joints].min(axis=0), planned[:, joints].max(axis=0)
+    slack, moved = _NOISE + _SHARE * np.maximum(np.abs(least), np.abs(most)), q - before
+    return bool(np.all((moved >= least - slack) & (moved <= most + slack)))
+
+
+def _is_on(seen: _Seen, q: np.ndarray, stamp_ns: int, timeline: Timeline, joints: slice, *, learn: bool) -> bool:
+    """It is where the plan is at its time. What its stamps are of is learnt while it follows; it is believed until then."""
+    planned, speed, _ = (part[joints] for part in timeline.sample(stamp_ns + round(seen.lead_ns or 0)))
+    off = q - planned
+    on = seen.lead_ns is None or bool(np.all(np.abs(off) <= _OFF + np.abs(speed) * _JITTER_NS * 1e-9))
+    if on and learn and np.max(np.abs(speed)) > _FAST:
+        more_ns = float(off @ speed) / float(speed @ speed) * 1e9
+        lead_ns = more_ns if seen.lead_ns is None else seen.lead_ns + more_ns / 4
+        seen.lead_ns = min(max(lead_ns, float(_AROUND_NS[0])), float(_AROUND_NS[-1]))
+    return on
 
 
 def _averaged(period_ns: float, elapsed_ns: int) -> float:

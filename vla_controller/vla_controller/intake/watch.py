@@ -16,6 +16,7 @@ from vla_controller.intake.readiness import Readiness, at_full_speed
 from vla_controller.intake.tracking import Tracking
 from vla_controller.intake.trajectory_controllers import TrajectoryControllers
 from vla_controller.planning.arm_group import ArmGroup
+from vla_controller.planning.ways_to_rest import State
 from vla_controller.refusal import Refusal
 
 _WAY_NS = np.arange(0, 100_000_001, 20_000_000)  # how old a controller's word may be
@@ -179,6 +180,20 @@ class Watch:
             if np.any(timeline.distance(now_ns - _WAY_NS, at)[joints] > _DROPPED):
                 apart, q[joints] = True, set_point
         return q if apart else None
+
+    def moves_apart(self, at_ns: int, now_ns: int) -> State | None:
+        """How all arms will move at at_ns by their trajectory controllers' own word, each (J,), where one moves otherwise than it
+        is commanded to: it has not got the plan. None where that is not so, or not known."""
+        if self.ready.is_stale(now_ns):
+            return None
+        off = {arm for arm, _ in self._off_plan(now_ns)}
+        off |= {arm for arm, *_ in self.controllers.fresh(now_ns) if self._confirmation.is_off(arm)}
+        state = tuple(part.copy() for part in self._arms.timeline.sample(at_ns))
+        for arm in off:
+            entry = self._arms.arms[arm]
+            for whole, part in zip(state, self._confirmation.motion(arm, at_ns, entry.limits.acceleration)):
+                whole[entry.joints] = part
+        return state if off else None
 
     def _beyond(self) -> np.ndarray:
         """How far each joint is measured outside of its commanded motion of the moments before (J,) [rad]; negative inside."""

@@ -13,7 +13,7 @@ from vla_controller.planning.braking import Segment
 from vla_controller.planning.homing import HomePath
 from vla_controller.planning.sending import InFlight, Sending
 from vla_controller.planning.timeline import CLOSEST_KNOTS_NS, Timeline
-from vla_controller.planning.ways_to_rest import WaysToRest
+from vla_controller.planning.ways_to_rest import State, WaysToRest
 from vla_motion.trajectory import JointTrajectory
 
 _DISPLACED = 0.02  # [rad] more than an arm sags
@@ -22,6 +22,7 @@ _BRAKE_ATTEMPTS = 5
 _PATH_SAMPLES = 40
 # Under the splice rule the last stretch of the old motion before a splice is one control period shorter than planned
 _SPLICE_CLOSEST_NS = 40_000_000
+_HISTORY_NS = 250_000_000
 _HOLD_NS = 100_000_000  # so that the message is not over before it arrives
 _HOME_TRIES = 3
 _EARLIEST_NS = 1  # a stamp of zero would mean "on arrival"; older knots there are where a clock was set back to zero
@@ -161,6 +162,28 @@ class ArmGroup:
         self._sag = None
         self.splice_ns = begin_ns
         self.braking = True
+
+    def brake_from(self, now_ns: int, begin_ns: int, state: State) -> bool | None:
+        """Takes the shortest way to rest from a motion that is not the commanded one: its position [rad], velocity and
+        acceleration, each (J,), at begin_ns, which lies ahead of now_ns. None: there is no such way within the limits."""
+        q, v, _ = state
+        bound = np.concatenate([arm.limits.acceleration for arm in self.arms])
+        state = q, v, np.clip(state[2], -bound, bound)
+        stop = self.ways.stop(state, q)
+        if stop is None:
+            return None
+        # From a little before, so that the trajectory controller samples between knots from its first cycle on.
+        times = np.array([now_ns - _HISTORY_NS, begin_ns, begin_ns + stop.duration_ns], dtype=np.int64)
+        before = q - v * ((begin_ns - times[0]) * 1e-9)
+        none = np.zeros_like(q)
+        self.timeline = Timeline(times, np.stack([before, q, stop.q_end]), np.stack([v, v, none]), np.stack([none, none, none]))
+        self._anchor, self._sag, self.splice_ns, self.braking = q, None, begin_ns, True
+        return True
+
+    @property
+    def brake_margin_ns(self) -> int:
+        """From now to the instant at which a stop takes over [ns]."""
+        return self._brake_margin_ns
 
     def brake(self, now_ns: int, sending: Sending) -> bool | None:
         """Takes the shortest way to rest within the limits.

@@ -98,6 +98,7 @@ class SimWorld:
         self._renderers: dict[str, mujoco.Renderer] = {}
         self.now_ns = 1_000_000_000  # a stamp of zero would mean "now"
         self.task: TaskInstance | None = None
+        self._active = True
         self._new_endpoints()
 
     def _new_endpoints(self) -> None:
@@ -144,7 +145,8 @@ class SimWorld:
         self._done_since: int | None = None
         self._success = False
         self._touching: list[set[int]] = [set(), set()]
-        self._set_control(d.qpos[self._q_index], np.zeros(self._n + 1))
+        self._commanded = d.qpos[self._q_index].copy()
+        self._set_control(self._commanded, np.zeros(self._n + 1))
         mujoco.mj_forward(m, d)
         return task
 
@@ -153,14 +155,27 @@ class SimWorld:
         d, n = self.data, self._n
         arm, hand = self._endpoints.values()
         for _ in range(count):
-            q, v = d.qpos[self._q_index], d.qvel[self._v_index]
-            arm_q, arm_v, _ = arm.update(self.now_ns, TIMESTEP_NS, q[:n], v[:n])
-            hand_q, hand_v, _ = hand.update(self.now_ns, TIMESTEP_NS, q[n:], v[n:])
-            self._set_control(np.concatenate((arm_q, hand_q)), np.concatenate((arm_v, hand_v)))
+            if self._active:
+                q, v = d.qpos[self._q_index], d.qvel[self._v_index]
+                arm_q, arm_v, _ = arm.update(self.now_ns, TIMESTEP_NS, q[:n], v[:n])
+                hand_q, hand_v, _ = hand.update(self.now_ns, TIMESTEP_NS, q[n:], v[n:])
+                self._commanded = np.concatenate((arm_q, hand_q))
+                self._set_control(self._commanded, np.concatenate((arm_v, hand_v)))
             mujoco.mj_step(self.model, d)
             self.now_ns += TIMESTEP_NS
             if self.now_ns % 10_000_000 == 0:
                 self._watch()
+
+    def set_active(self, active: bool) -> None:
+        """Activates or deactivates both joint trajectory controllers, as a controller manager does.
+
+        While they are not active they hear and say nothing, and the drives hold what they were commanded last; once active
+        again they hold the position measured then."""
+        if active and not self._active:
+            self._new_endpoints()
+        if self._active and not active:
+            self._set_control(self._commanded, np.zeros(self._n + 1))
+        self._active = active
 
     def set_clock(self, by_ns: int) -> None:
         """The clock that stamps are of was set: adds by_ns to the time [ns]. Motion under way goes on as it was."""
@@ -194,12 +209,15 @@ class SimWorld:
     # What the robot gives and takes.
 
     def submit(self, trajectory: JointTrajectory | TrajectoryMessage, topic: str | None = None) -> tuple[bool, str]:
-        """Hand a message to the controller of a topic, the trajectory's own by default: (accepted, reason)."""
+        """Hand a message to the controller of a topic, the trajectory's own by default: (accepted, reason).
+
+        One that is not active drops it without a word, as the real one does.
+        """
         topic = topic or trajectory.topic
         endpoint = self._endpoints.get(topic)
         if endpoint is None:
             return False, f"no controller listens on '{topic}', there are: {', '.join(self._endpoints)}"
-        return endpoint.submit(trajectory, self.now_ns)
+        return endpoint.submit(trajectory, self.now_ns) if self._active else (True, "")
 
     @property
     def trajectory_topics(self) -> tuple[str, ...]:
@@ -207,7 +225,9 @@ class SimWorld:
         return tuple(self._endpoints)
 
     def controllers(self) -> Iterator[tuple[str, JointTrajectoryEndpoint, np.ndarray, np.ndarray]]:
-        """Of each joint trajectory controller: its topic, itself, and measured position and velocity (J,)."""
+        """Of each active joint trajectory controller: its topic, itself, and measured position and velocity (J,)."""
+        if not self._active:
+            return
         q, v = self.data.qpos[self._q_index], self.data.qvel[self._v_index]
         for (topic, endpoint), joints in zip(self._endpoints.items(), (slice(self._n), slice(self._n, None))):
             yield topic, endpoint, q[joints], v[joints]

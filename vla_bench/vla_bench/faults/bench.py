@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from std_msgs.msg import String
-from std_srvs.srv import Trigger
+from std_srvs.srv import SetBool, Trigger
 
 from vla_bench.faults.curve import Late, deviation_ns, holds, is_brake, seams, violations
 from vla_bench.faults.graph import FaultGraph
@@ -72,6 +72,7 @@ class FaultBench:
         self._chunks = node.create_publisher(ChunkMsg, "vla/action_chunk", DEEP)
         self._orders = node.create_publisher(String, "fault/order", RELIABLE)
         self._services = {name: node.create_client(Trigger, f"vla/{name}") for name in ("stop", "resume", "home")}
+        self._switch = node.create_client(SetBool, "vla_sim/set_active")
         node.create_subscription(String, "fault/state", self._on_relay, LATCHED)
 
     # what is heard
@@ -116,6 +117,15 @@ class FaultBench:
         future = self._services[name].call_async(Trigger.Request())
         self.wait(future.done, f"vla/{name}", timeout)
         return future.result()
+
+    def set_active(self, active: bool) -> int:
+        """Activates or deactivates the trajectory controllers; returns the ROS time [ns], of off before, of on after."""
+        before_ns = self.clock_ns()
+        if not self._switch.wait_for_service(5.0):
+            raise GraphError("no service vla_sim/set_active")
+        future = self._switch.call_async(SetBool.Request(data=active))
+        self.wait(future.done, "vla_sim/set_active")
+        return self.clock_ns() if active else before_ns
 
     def press_stop(self) -> int:
         """vla/stop; returns the steady clock [ns] just before the request."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
 from vla_bench.faults.bench import FaultBench, Row
 from vla_bench.ros.fault_heard import References
-from vla_bench.ros.fault_topics import faulty
 from vla_contract.report import Verdict
 from vla_contract.ros.names import controller_state_topic
 from vla_contract.status import ControllerState
@@ -56,36 +56,43 @@ def _goes_on(bench: FaultBench, fault: str, **order) -> Row:
 
 
 def reactivations(bench: FaultBench) -> Row:
-    """The joint trajectory controller is deactivated and activated at random moments of a motion."""
+    """The joint trajectory controller is deactivated and activated at random moments of a motion: it hears and says nothing, then
+    holds where it stands."""
     bench.begin()
     draw = random.Random(1)
-    commands = bench.card.arms[0].trajectory_topic
-    off = [faulty(commands), controller_state_topic(commands)]
-    references = References(bench.client.node, off[1])
+    references = References(bench.client.node, controller_state_topic(bench.card.arms[0].trajectory_topic))
     stream, at = bench.moving_stream(), time.monotonic_ns()
+    off = []
     for _ in range(ACTIVATIONS):
-        bench.order(drop=off)
+        off_ns = bench.set_active(False)
         time.sleep(draw.uniform(0.02, 0.7))
-        bench.order()
+        off.append((off_ns, bench.set_active(True)))
         time.sleep(draw.uniform(0.1, 0.9))
     stream.stop()
     row = bench.judge("trajectory controller off and on", at, state=ControllerState.SILENT_CONTROLLER, verdict=Verdict.ACCEPTED)
     references.close()
     # The messages on their way to a controller that is off are no curve; what it commands is.
     row.problems = [words for words in row.problems if not words.startswith("message ")]
-    row.problems += leaps(references.heard, np.array(bench.card.arms[0].limits.acceleration))
+    row.problems += leaps(references.heard, np.array(bench.card.arms[0].limits.acceleration), off)
     row.notes["activations"] = ACTIVATIONS
     return row
 
 
-def leaps(heard: list[tuple[int, np.ndarray, np.ndarray]], acceleration: np.ndarray) -> list[str]:
-    """Where a reference goes farther from one state to the next than its own velocities and the limit [rad/s^2] can lead it."""
+def leaps(
+    heard: list[tuple[int, np.ndarray, np.ndarray]], acceleration: np.ndarray, off: Sequence[tuple[int, int]] = ()
+) -> list[str]:
+    """Where a reference goes farther from one state to the next than its own velocities and the limit [rad/s^2] can lead it.
+
+    off: from when to when the controller was off, or may have been [ns]: there it may stand at once.
+    """
     found = []
     for (before_ns, q0, v0), (after_ns, q1, v1) in zip(heard, heard[1:]):
         elapsed = (after_ns - before_ns) * 1e-9
         if not 0.0 < elapsed <= MOST_ELAPSED_S:
             continue
-        off = np.abs(q1 - q0 - 0.5 * (v0 + v1) * elapsed) - 0.25 * acceleration * elapsed**2
-        if off.max() > LEAP_RAD:
-            found.append(f"the reference leaps by {off.max():.2g} rad within {elapsed * 1e3:.0f} ms")
+        if not v1.any() and any(before_ns < on_ns and after_ns > off_ns for off_ns, on_ns in off):
+            continue
+        beyond = np.abs(q1 - q0 - 0.5 * (v0 + v1) * elapsed) - 0.25 * acceleration * elapsed**2
+        if beyond.max() > LEAP_RAD:
+            found.append(f"the reference leaps by {beyond.max():.2g} rad within {elapsed * 1e3:.0f} ms")
     return [f"{len(found)} leaps; the first: {found[0]}"] if found else []

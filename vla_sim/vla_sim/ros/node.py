@@ -12,6 +12,7 @@ from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
+from std_srvs.srv import SetBool
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
 
 from vla_contract.card import CardError, load_card
@@ -42,6 +43,8 @@ _TELL_NS = 20_000_000
 
 class SimNode(Node):
     """Publishes what the server simulates. Parameters: card, task, seed, rule, rate, publish_clock.
+
+    The service `vla_sim/set_active` activates and deactivates the trajectory controllers, as a controller manager does.
 
     Raises CardError, WorldError, TaskError, UrdfError, RivalError, ValueError and rclpy's ParameterException.
     """
@@ -96,6 +99,7 @@ class SimNode(Node):
                 f"rule '{rule}' is not the card's '{arm.replacement_rule}', which the controller goes on writing for"
             )
         self.create_service(Reset, "vla_sim/reset", self._on_reset)
+        self.create_service(SetBool, "vla_sim/set_active", self._on_set_active)
         create_timer(self, 0.05, self._publish_task_state)
         self._server.start()
         sole.watch(ended)
@@ -167,6 +171,13 @@ class SimNode(Node):
         self._episode_start = self._world.now_ns
         self._transforms.fixed(self._frames.fixed(), self._episode_start)
         response.success, response.instruction, response.episode = True, self._task.instruction, self._episode
+        return response
+
+    def _on_set_active(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        with self._server.locked():
+            self._world.set_active(request.data)
+        response.success, response.message = True, f"trajectory controllers {'active' if request.data else 'inactive'}"
+        self.get_logger().info(response.message)
         return response
 
     def _publish_task_state(self) -> None:

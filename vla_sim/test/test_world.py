@@ -41,6 +41,21 @@ def test_the_arm_goes_where_a_trajectory_sends_it(world):
     np.testing.assert_allclose(world.joint_state()[1][:7], goal, atol=2e-3)
 
 
+def test_controllers_that_are_not_active_drop_what_comes_and_hold_where_they_stand_afterwards(world):
+    home = np.array(world.card.arms[0].home)
+    away = home + np.array([0.3, 0, 0, 0, 0, 0, 0])
+    assert world.submit(to(world, away, 1.0)) == (True, "")
+    world.step(250)
+    world.set_active(False)
+    assert list(world.controllers()) == [] and world.submit(to(world, home, 0.2)) == (True, "")
+    world.step(400)
+    stood = world.joint_state()[1][:7]
+    assert 0.1 < stood[0] - home[0] < 0.25, "it stands on its way"
+    world.set_active(True)
+    world.step(500)
+    assert np.abs(world.joint_state()[1][:7] - stood).max() < 2e-3 and len(list(world.controllers())) == 2
+
+
 def test_without_a_trajectory_the_arm_holds_still(world):
     world.reset("stack", 5)
     start = world.joint_state()[1]

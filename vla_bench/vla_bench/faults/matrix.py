@@ -55,6 +55,7 @@ ON_ANOTHER_CLOCK = {
     "ignored_trajectories": arm_cases.ignored_trajectories,
     "silent_controller": arm_cases.silent_controller,
     "reactivations": posture_cases.reactivations,
+    "lost_messages": posture_cases.lost_messages,
     "clock_set_back": arm_cases.clock_set_back,
 }
 """In a graph on the simulator's clock, whose policy has another card than the controller."""

@@ -205,6 +205,7 @@ def test_an_instruction_is_listed_as_it_was_said(tmp_path, capsys, monkeypatch, 
         (["1", "success", "--label", "dropped"], "says why a run failed"),
         (["1"], "an outcome is needed"),
         (["1", "withdraw", "--note", "why"], "no label or note goes with that"),
+        (["1", "withdraw"], "run '1': nothing was said of it that could be withdrawn; it is FAILURE as recorded"),
         ([], "name a run"),
     ],
 )
@@ -214,6 +215,22 @@ def test_vla_label_tells_a_mistake_in_one_line_and_writes_nothing(folder, capsys
     assert len(told.splitlines()) == 1
     assert re.search(error, told)
     assert not (folder / "labels.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('{"run_id": "ab", "outcome": "SUCCESS", "mood": "good"}', "field mood is unknown, there are run_id, outcome"),
+        ('{"outcome": "SUCCESS"}', "no run_id in it"),
+        ('{"run_id": "ab"}', "no outcome in it"),
+        ('{"run_id": 7, "outcome": "SUCCESS"}', "run_id is 7, which is no text"),
+        ('{"run_id": "ab", "outcome": "SUCCESS", "stamp_ns": true}', "stamp_ns is True, which is no number"),
+    ],
+)
+def test_a_line_of_somebody_else_is_told_by_its_field(folder, capsys, line, words):
+    (folder / "labels.jsonl").write_text('{"run_id": "ab", "outcome": "SUCCESS"}\n' + line + "\n")
+    assert cli.main(["label", str(folder), "--list"]) == cli.USER_ERROR
+    assert f"labels.jsonl: line 2: {words}" in capsys.readouterr().err.replace("\n", " ")
 
 
 def test_vla_label_without_rows_says_how_to_get_them(tmp_path, capsys):

@@ -70,9 +70,10 @@ def read_outcomes(folder: str | Path) -> list[OperatorOutcome]:
     out = []
     for number, row in enumerate(read_rows(path), 1):
         try:
+            _check_fields(row)
             said = OperatorOutcome(**{**row, "command": Command.from_json(row.get("command"))})
             _check(said)
-        except (TypeError, OutcomeError, CommandError) as error:
+        except (OutcomeError, CommandError) as error:
             raise OutcomeError(f"{path}: line {number}: {error}") from None
         out.append(said)
     return out
@@ -128,6 +129,19 @@ def find_run(episodes: list[EpisodeRow], which: str) -> EpisodeRow:
         return found[0]
     there = ", ".join(f"{e.episode} ({e.run_id[:8]})" for e in found or episodes) or "none"
     raise OutcomeError(f"run '{which}': {'several' if found else 'none'} by this name; there are: {there}")
+
+
+def _check_fields(row: dict) -> None:
+    kinds = {"run_id": str, "outcome": str, "label": str, "note": str, "by": str, "stamp_ns": int}
+    unknown = sorted(str(name) for name in row.keys() - kinds.keys() - {"command"})
+    if unknown:
+        raise OutcomeError(f"field {', '.join(unknown)} is unknown, there are {', '.join((*kinds, 'command'))}")
+    for name in ("run_id", "outcome"):
+        if name not in row:
+            raise OutcomeError(f"no {name} in it")
+    for name in row.keys() & kinds.keys():
+        if not isinstance(row[name], kinds[name]) or isinstance(row[name], bool):
+            raise OutcomeError(f"{name} is {row[name]!r}, which is no {'number' if kinds[name] is int else 'text'}")
 
 
 def _check(said: OperatorOutcome) -> None:

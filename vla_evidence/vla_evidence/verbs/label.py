@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
         append_outcome,
         find_run,
         load_episodes,
+        read_outcomes,
     )  # fmt: skip
 
     episodes = load_episodes(args.folder)
@@ -56,6 +57,10 @@ def run(args: argparse.Namespace) -> int:
         said = OperatorOutcome(
             episode.run_id, args.outcome, args.label or "", args.note, args.by or _user(), command=this_command()
         )
+        spoken_of = {one.run_id for one in read_outcomes(args.folder)}
+        if said.outcome == WITHDRAWN and not (said.label or said.note) and episode.run_id not in spoken_of:
+            why = "nothing was said of it that could be withdrawn"
+            raise OutcomeError(f"run '{args.run}': {why}; it is {episode.outcome} as recorded")
         append_outcome(args.folder, said)
         if said.outcome == WITHDRAWN:
             again = find_run(load_episodes(args.folder), episode.run_id)

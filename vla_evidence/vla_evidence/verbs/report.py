@@ -38,5 +38,6 @@ def run(args: argparse.Namespace) -> int:
         raise ReportError(f"{out}: a folder; --out is a file")
     page = make_report(args.folder, against=args.against, max_frames=args.max_frames)
     write_text(out, page)
-    tell(f"{out} ({len(page.encode()) / 1e6:.1f} MB)")
+    size = len(page.encode())
+    tell(f"{out} ({size / 1e6:.1f} MB)" if size >= 1e6 else f"{out} ({size / 1e3:.0f} kB)")
     return 0

@@ -23,3 +23,20 @@ def test_the_executor_is_closed_before_the_process_ends():
     environment = {**os.environ, "ROS_DOMAIN_ID": str(free_domain())}
     done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, timeout=60)
     assert (done.stdout.split(), done.stderr) == (["0", "0"], "")
+
+
+MISTAKEN = """
+from vla_contract.ros.run import run_node
+
+def make(ended):
+    raise ValueError("no such thing")
+
+print(run_node(make, "node", (ValueError,)), run_node(make, "verb", (ValueError,), 2))
+"""
+
+
+def test_a_mistake_is_one_line_and_the_code_of_who_runs_it():
+    environment = {**os.environ, "ROS_DOMAIN_ID": str(free_domain())}
+    done = subprocess.run([sys.executable, "-c", MISTAKEN], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["1", "2"]
+    assert done.stderr == "node: error: no such thing\nverb: error: no such thing\n"

@@ -298,9 +298,10 @@ def _type_hash(publisher: TopicEndpointInfo) -> str:
 
 
 def record(settings: RecorderSettings | None = None, namespace: str = "") -> int:
-    """Records until Ctrl-C, SIGTERM or the end of the duration. Exit code: 0; 1 where the disk was full or a setting wrong."""
+    """Records until Ctrl-C, SIGTERM or the end of the duration. Exit code: 0; 1 where the disk was full; of wrong settings 2
+    where they are given, as to `vla record`, 1 where they are parameters."""
     mistakes = (BagError, CardError, ImageError, OSError)
-    return run_node(lambda ended: RecorderNode(ended, settings, namespace), "recorder", mistakes)
+    return run_node(lambda ended: RecorderNode(ended, settings, namespace), "recorder", mistakes, 1 if settings is None else 2)
 
 
 if __name__ == "__main__":

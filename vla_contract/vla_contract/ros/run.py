@@ -18,19 +18,20 @@ POLL_S = 0.1
 """Longest time until a signal is noticed [s]."""
 
 
-def run_node(make: Callable[[threading.Event], Node], name: str, mistakes: tuple[type[Exception], ...]) -> int:
+def run_node(make: Callable[[threading.Event], Node], name: str, mistakes: tuple[type[Exception], ...], code: int = 1) -> int:
     """Makes a node, spins it until SIGINT, SIGTERM or the event that it was given, closes it. Returns the exit code.
 
     Args:
         make: Makes the node. Setting the event ends it; then an attribute ``failure`` that is not None makes the code 1.
         name: For the line that tells a mistake of the user.
-        mistakes: Exceptions of ``make`` that are the user's: told in one line, exit code 1.
+        mistakes: Exceptions of ``make`` that are the user's: told in one line.
+        code: Of such a mistake; a verb's is 2.
     """
     write_in_any_encoding()
     try:
         join_graph()
     except JoinError as error:
-        return _complain(name, error)
+        return _complain(name, error, code)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
@@ -42,7 +43,7 @@ def run_node(make: Callable[[threading.Event], Node], name: str, mistakes: tuple
         while not ended.is_set():
             executor.spin_once(timeout_sec=POLL_S)
     except mistakes as error:
-        return _complain(name, error)
+        return _complain(name, error, code)
     finally:
         if node is not None:
             close = getattr(node, "close", None)
@@ -56,6 +57,6 @@ def run_node(make: Callable[[threading.Event], Node], name: str, mistakes: tuple
     return 0 if failure is None else _complain(name, failure)
 
 
-def _complain(name: str, error: object) -> int:
+def _complain(name: str, error: object, code: int = 1) -> int:
     tell(f"{name}: error: {'; '.join(str(error).splitlines())}", file=sys.stderr)
-    return 1
+    return code

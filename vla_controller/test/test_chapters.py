@@ -6,7 +6,7 @@ from pathlib import Path
 import vla_controller
 
 ROOT = Path(vla_controller.__file__).parent
-ORDER = ("planning", "intake", "books", "cut", "commanded_motion", "controller", "ros")
+ORDER = ("planning", "intake", "books", "cut", "commanded_motion", "chunk_intake", "controller", "ros")
 EVERYWHERE = ("refusal",)
 
 

@@ -9,12 +9,11 @@ import numpy as np
 from vla_contract.card import InterfaceCard
 from vla_contract.chunk import ActionChunk
 from vla_contract.report import Verdict
-from vla_controller import cut
 from vla_controller.books.output import Output, Snapshot
 from vla_controller.books.reports import ReportBook
+from vla_controller.chunk_intake import ChunkIntake
 from vla_controller.commanded_motion import CommandedMotion
 from vla_controller.intake.admission import Admission
-from vla_controller.intake.confirmation import HeldBack
 from vla_controller.intake.delays import DelayWatch
 from vla_controller.intake.watch import Watch
 from vla_controller.planning.arm import Arm
@@ -22,7 +21,6 @@ from vla_controller.planning.arm_group import ArmGroup
 from vla_controller.planning.kernels.first_use import know_types
 from vla_controller.planning.sending import Sending
 from vla_controller.planning.stitcher import Stitcher
-from vla_controller.refusal import Refusal
 from vla_motion.model import RobotModel
 
 PLANNING_MARGIN_NS = 40_000_000
@@ -83,9 +81,9 @@ class ChunkController:
         )
         self._stitcher = Stitcher(self._arms, strategy, planning_margin_ns, card.max_open_loop_ns)
         self._stitcher.speed_scale = speed_scale
-        self._held: HeldBack | None = None
         sending = Sending(clock, _DELIVERY_NS)
         self._motion = CommandedMotion(self._arms, self._stitcher, self._watch, self._book, sending, dry_run=dry_run)
+        self._chunks = ChunkIntake(self._admission, self._delays, self._watch, self._motion, self._book)
 
     # what is known
 
@@ -156,29 +154,7 @@ class ChunkController:
         is planned; the others are reported superseded."""
         output = Output()
         self._advance(now_ns, output)
-        newest: ActionChunk | None = None
-        for chunk in chunks:
-            refusal = self._admit(chunk, now_ns)
-            if refusal is None and self._held is not None:
-                overtaken = Refusal(Verdict.SUPERSEDED, f"sequence {chunk.sequence} arrived while this one waited")
-                self._end_waiting(overtaken, now_ns, output)
-            if refusal is None and newest is not None:
-                overtaken = Refusal(
-                    Verdict.SUPERSEDED, f"sequence {chunk.sequence} arrived before this one was planned"
-                )
-                output.reports += self._book.refuse(newest, *overtaken, now_ns, received_steady_ns)
-                newest = None
-            if refusal is None and chunk.horizon == 0:
-                self._motion.brake(now_ns, "a chunk of horizon 0", output)
-                refusal = Refusal(Verdict.BRAKE, "braking")
-            if refusal is None:
-                newest = chunk
-            else:
-                output.reports += self._book.refuse(chunk, *refusal, now_ns, received_steady_ns)
-        if newest is not None:
-            refusal = self._follow(newest, now_ns, received_steady_ns, output)
-            if refusal is not None:
-                output.reports += self._book.refuse(newest, *refusal, now_ns, received_steady_ns)
+        self._chunks.take(chunks, now_ns, received_steady_ns, output)
         return self._finish(output, now_ns)
 
     def on_controller_state(
@@ -272,46 +248,8 @@ class ChunkController:
         output.reports += self._book.close(now_ns)
         output.reports += [self._book.lost(*missing, now_ns) for missing in self._admission.lost(now_ns)]
 
-    def _admit(self, chunk: ActionChunk, now_ns: int) -> Refusal | None:
-        admission = self._admission
-        refusal = admission.check_card(chunk)
-        if refusal is None and chunk.horizon:
-            refusal = admission.check_content(chunk)
-        refusal = refusal or admission.check_order(chunk)
-        if refusal is None and chunk.horizon:
-            refusal = admission.check_time(chunk, now_ns)
-        run_id = admission.run_id
-        admission.register(chunk, now_ns, may_begin_run=refusal is None)
-        if admission.run_id != run_id:
-            self._motion.cut(cut.NEW_RUN, now_ns)
-            self._delays.forget()
-        return refusal
-
-    def _follow(self, chunk: ActionChunk, now_ns: int, received_steady_ns: int, output: Output) -> Refusal | None:
-        self._delays.add(now_ns - chunk.stamp_ns, self._stitcher.longest_delay_ns(chunk))
-        if self._watch.unconfirmed(now_ns) and self._watch.refusal(now_ns) is None:
-            self._held = HeldBack(chunk, now_ns, received_steady_ns)
-            return None
-        return self._motion.follow(chunk, now_ns, received_steady_ns, output)
-
-    def _look_at_held(self, now_ns: int, output: Output) -> None:
-        """The chunk that waits is planned once trajectory controllers have shown that they follow; refused where they do not."""
-        missing, refusal = self._watch.unconfirmed(now_ns), self._watch.refusal(now_ns)
-        if refusal is None and missing:
-            if self._held.may_wait(now_ns):
-                return
-            refusal = Refusal(Verdict.DESYNC, missing)
-        self._end_waiting(refusal or self._admission.check_time(self._held.chunk, now_ns), now_ns, output)
-
-    def _end_waiting(self, refusal: Refusal | None, now_ns: int, output: Output) -> None:
-        held, self._held = self._held, None
-        refusal = refusal or self._motion.follow(held.chunk, now_ns, held.received_steady_ns, output)
-        if refusal is not None:
-            output.reports += self._book.refuse(held.chunk, *refusal, now_ns, held.received_steady_ns)
-
     def _finish(self, output: Output, now_ns: int) -> Output:
-        if self._held is not None:
-            self._look_at_held(now_ns, output)
+        self._chunks.look_at_held(now_ns, output)
         trajectories, output.grippers = self._motion.grippers.ready(now_ns)
         output.trajectories += trajectories
         if self.dry_run:

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vla_contract.chunk import ActionChunk
 from vla_controller.planning.timeline import Timeline
 from vla_controller.planning.ways_to_rest import State
 
-_PATIENCE_NS = 250_000_000
 _SPAN_NS = 12_000_000  # over less, noise of stamps passes for motion
 _LONGEST_PERIOD_NS = 100_000_000
 _LATE_NS, _MISSING = 5_000_000, 1.4  # and share of a period
@@ -137,16 +135,3 @@ def _is_on(seen: _Seen, q: np.ndarray, stamp_ns: int, timeline: Timeline, joints
 def _averaged(period_ns: float, elapsed_ns: int) -> float:
     """A running mean of the times from state to state [ns], in which a gap counts little."""
     return period_ns + (min(elapsed_ns, 2 * period_ns) - period_ns) / 8 if math.isfinite(period_ns) else elapsed_ns
-
-
-@dataclass(frozen=True)
-class HeldBack:
-    """A chunk that waits, since since_ns [ns], for the word of a trajectory controller; received at received_steady_ns [ns]."""
-
-    chunk: ActionChunk
-    since_ns: int
-    received_steady_ns: int
-
-    def may_wait(self, now_ns: int) -> bool:
-        """It has not waited too long; nor was the clock set back."""
-        return 0 <= now_ns - self.since_ns < _PATIENCE_NS

@@ -12,10 +12,11 @@ CYCLE = 2 * MS
 class Bench:
     """A controller and the joint trajectory controller that it talks to, cycle by cycle of 2 ms; states at 100 Hz.
 
-    hears: False, and messages are lost on their way to it. references: it publishes its state, each every_ns.
+    hears: False, and messages are lost on their way to it. references: it publishes its state, each every_ns; late_ns later it
+    is heard.
     """
 
-    def __init__(self, rule="legacy", references=False, every_ns=CYCLE, **options):
+    def __init__(self, rule="legacy", references=False, every_ns=CYCLE, late_ns=0, **options):
         self.steady_ns, self.lead_ns = 10**9, 10**18
         self.card = make_card(rule=rule)
         self.controller = ChunkController(
@@ -23,7 +24,7 @@ class Bench:
         )
         self.names = self.card.arms[0].joints
         self.jtc = JointTrajectoryEndpoint(self.names, CYCLE, rule)
-        self.references, self.every_ns = references, every_ns
+        self.references, self.every_ns, self.late_ns, self.told = references, every_ns, late_ns, []
         self.q, self.v, self.blocked = HOME.copy(), np.zeros(7), False
         self.setpoints, self.sent, self.states = [], [], []
         self.active, self.hears = True, True
@@ -66,7 +67,10 @@ class Bench:
             setpoint = self.cycle()
             now = self.clock()
             if self.references and self.active and self.steady_ns % self.every_ns == 0:
-                self.take(self.controller.on_controller_state(0, self.names, setpoint, 1.0, now, now))
+                self.told.append((now, setpoint))
+            while self.told and now >= self.told[0][0] + self.late_ns:
+                stamp, at = self.told.pop(0)
+                self.take(self.controller.on_controller_state(0, self.names, at, 1.0, now, stamp))
             if self.steady_ns % (10 * MS) == 0:
                 self.controller.on_joint_state(now, self.names, self.q, self.v, now)
                 self.take(self.controller.tick(now))

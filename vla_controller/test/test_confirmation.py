@@ -44,11 +44,13 @@ def test_switched_off_and_on_at_random_it_never_leaps(rule):
     assert bench.controller.snapshot(bench.clock()).counts.chunks_accepted > 400, "and it goes on between them"
 
 
-@pytest.mark.parametrize("every_ns", [4 * MS, 20 * MS, 50 * MS])
-def test_a_controller_that_follows_holds_nothing_back(every_ns):
-    bench = Bench(references=True, every_ns=every_ns)
+@pytest.mark.parametrize(("every_ms", "late_ms"), [(4, 0), (20, 0), (50, 0), (20, 28), (4, 60)])
+def test_a_controller_that_follows_holds_nothing_back(every_ms, late_ms):
+    """However late its states are heard, as long as they keep coming."""
+    bench = Bench(references=True, every_ns=every_ms * MS, late_ns=late_ms * MS)
     bench.run(120)
-    reports = stream(bench, 3000)
+    stream(bench, 1000, 100)
+    reports = stream(bench, 3000, 200)
     assert [r.verdict for r in reports if r.phase is Phase.SCHEDULED] == [Verdict.ACCEPTED] * 30, "each at once"
 
 

@@ -25,15 +25,16 @@ _OFF, _JITTER_NS = 2e-4, 2_000_000  # [rad], and of stamps
 class _Seen:
     """What one controller has shown.
 
-    newest_ns: stamp of its newest state, and period_ns from one to the next. points: a few of its set points (J,) [rad] behind
-    their stamps, newest last. on: the newest lies on the plan. follows: up to there it went as planned, too. doubted: a state was
-    missing before, and such an interval tells little. lead_ns: by how much its set points are ahead of their stamps, as far as is
-    known: a control period, and what clocks differ.
+    newest_ns: stamp of its newest state, period_ns from one to the next, and late_ns until it is heard. points: a few of its set
+    points (J,) [rad] behind their stamps, newest last. on: the newest lies on the plan. follows: up to there it went as planned,
+    too. doubted: a state was missing before, and such an interval tells little. lead_ns: by how much its set points are ahead of
+    their stamps, as far as is known: a control period, and what clocks differ.
     """
 
     newest_ns: int
     points: deque[tuple[int, np.ndarray]]
     period_ns: float = math.inf
+    late_ns: float = 0.0
     on: bool = True
     follows: bool = True
     doubted: bool = False
@@ -51,8 +52,8 @@ class Confirmation:
         self._arms = tuple(arms)
         self._seen: list[_Seen | None] = [None] * len(arms)
 
-    def see(self, arm: int, q: np.ndarray, stamp_ns: int, timeline: Timeline, joints: slice) -> None:
-        """A set point q (J,) [rad] of an arm, of stamp_ns; its joints in the timeline, which is the plan."""
+    def see(self, arm: int, q: np.ndarray, stamp_ns: int, now_ns: int, timeline: Timeline, joints: slice) -> None:
+        """A set point q (J,) [rad] of an arm, of stamp_ns, heard now; its joints in the timeline, which is the plan."""
         seen = self._seen[arm]
         if seen is None or stamp_ns < seen.newest_ns:
             self._seen[arm] = _Seen(stamp_ns, deque([(stamp_ns, q)], maxlen=3))
@@ -61,6 +62,7 @@ class Confirmation:
         seen.doubted = seen.doubted or elapsed_ns > _MISSING * seen.period_ns + _LATE_NS
         seen.period_ns = _averaged(seen.period_ns, elapsed_ns)
         seen.newest_ns = stamp_ns
+        seen.late_ns += (min(max(now_ns - stamp_ns, 0), _LONGEST_PERIOD_NS) - seen.late_ns) / 8
         if stamp_ns - seen.points[-1][0] < _SPAN_NS:
             return
         moved_along = not seen.doubted and _moved_along(seen, q, stamp_ns, timeline, joints)
@@ -79,7 +81,7 @@ class Confirmation:
             if not seen.follows:
                 return f"the trajectory controller of arm {name} does not go with the motion that it was sent"
             age_ns = now_ns - seen.newest_ns
-            if age_ns > min(seen.period_ns, _LONGEST_PERIOD_NS) + _LATE_NS:
+            if age_ns > min(seen.period_ns, _LONGEST_PERIOD_NS) + seen.late_ns + _LATE_NS:
                 return f"the trajectory controller of arm {name} has said nothing for {age_ns * 1e-6:.0f} ms"
         return ""
 

@@ -96,7 +96,7 @@ class Watch:
                 known = stamp_ns is not None and 0 <= now_ns - stamp_ns <= _OLDEST_NS
                 stamp_ns = stamp_ns if known else now_ns
                 self.controllers.set_point(arm, q[entry.joints], stamp_ns, now_ns)
-                self._confirmation.see(arm, q[entry.joints], stamp_ns, self._arms.timeline, entry.joints)
+                self._confirmation.see(arm, q[entry.joints], stamp_ns, now_ns, self._arms.timeline, entry.joints)
         if at_full_speed(before) and not at_full_speed(speed_scaling):
             return f"a joint trajectory controller runs at {speed_scaling:.4g} of its speed"
         return ""

@@ -10,9 +10,9 @@ from typing import Protocol
 from vla_bags.bag_folder import BagFolder
 from vla_bags.entries import BagError
 from vla_bags.offered_qos import Offered
+from vla_bags.video import CRF
 from vla_contract.image_encodings import ImageError
 from vla_contract.image_packing import KINDS, QUALITY
-from vla_contract.video import CRF
 
 VIDEO = "h264"
 IMAGES = ("raw", *KINDS, VIDEO)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from vla_bags.definitions import Definitions
 from vla_bags.entries import BagError, Entry, Topic
 from vla_bags.image_packer import RAW_TYPE, VIDEO_TYPE, VIDEOS, video_topic
+from vla_bags.video import KEYFRAME_NS
 from vla_contract.files.json_text import JsonError, parse_json
 from vla_contract.image_encodings import ImageError
-from vla_contract.video import KEYFRAME_NS
 
 _LEAD_NS = 2 * KEYFRAME_NS
 """Read before what is asked for, so that a keyframe is among it [ns]."""
@@ -75,7 +75,7 @@ class RecordedVideos:
 
 
 def _new_unpacker(encoding: str):
-    from vla_contract.ros.video import VideoUnpacker, check_installed
+    from vla_bags.ros.video import VideoUnpacker, check_installed
 
     check_installed()
     return VideoUnpacker(encoding)

@@ -92,7 +92,7 @@ class FakeCell:
         goal = RunTask.Goal(instruction=instruction)
         goal.time_limit.sec = seconds
         sent = self.client.send_goal_async(goal)
-        assert self.spin(sent.done, 10)
+        assert self.spin(sent.done, 60)
         return sent.result()
 
     def result(self, handle, seconds=30):
@@ -102,10 +102,10 @@ class FakeCell:
 
     def call(self, kind, name, request=None):
         client = self.node.create_client(kind, name)
-        assert client.wait_for_service(10)
+        assert client.wait_for_service(60)
         self.spin(lambda: False, 0.3)  # until the service knows this client: an answer before that is lost (rmw_fastrtps)
         answer = client.call_async(request or kind.Request())
-        assert self.spin(answer.done, 20)
+        assert self.spin(answer.done, 60)
         return answer.result()
 
 
@@ -127,7 +127,7 @@ def start(namespace, *, card=CARD, checkpoint, **parameters):
 
 def stop(process):
     process.send_signal(signal.SIGINT)
-    output = process.communicate(timeout=20)[0]
+    output = process.communicate(timeout=60)[0]
     return process.returncode, output
 
 
@@ -154,11 +154,11 @@ def running(ros, card, tiny_checkpoint):
 
 
 def test_configured_and_warmed_up(running, card):
-    assert running.spin(lambda: running.infos and running.infos[-1].warm_inference.nanosec > 0, 10)
+    assert running.spin(lambda: running.infos and running.infos[-1].warm_inference.nanosec > 0, 60)
     info = running.infos[-1]
     assert (info.policy, info.head, info.policy_hash) == ("native", "regression", card.policy_hash)
     assert list(info.action_names) == card.action.names and len(info.checkpoint_hash) == 64
-    assert running.spin(lambda: running.statuses and running.statuses[-1].state == PolicyState.IDLE, 5)
+    assert running.spin(lambda: running.statuses and running.statuses[-1].state == PolicyState.IDLE, 60)
 
 
 def test_no_chunk_without_a_goal(running):
@@ -172,7 +172,7 @@ def test_a_run_until_the_simulator_reports_success(running, card):
     running.success = False
     handle = running.start_run()
     assert handle.accepted
-    assert running.spin(lambda: len(running.chunks) >= 3, 20)
+    assert running.spin(lambda: len(running.chunks) >= 3, 60)
     second = running.start_run()
     assert not second.accepted
     running.success = True
@@ -197,9 +197,9 @@ def test_a_run_until_the_simulator_reports_success(running, card):
 
 def test_cancel(running):
     handle = running.start_run()
-    assert running.spin(lambda: running.statuses[-1].state == PolicyState.RUNNING, 10)
+    assert running.spin(lambda: running.statuses[-1].state == PolicyState.RUNNING, 60)
     cancelled = handle.cancel_goal_async()
-    assert running.spin(cancelled.done, 5)
+    assert running.spin(cancelled.done, 60)
     result = running.result(handle)
     assert (result.error_code, result.outcome) == (RunError.CANCELED, Outcome.UNKNOWN)
     assert running.chunks[-1].horizon == 0
@@ -208,7 +208,7 @@ def test_cancel(running):
 def test_a_camera_that_goes_silent_stops_the_arm_by_name(running):
     del running.chunks[:], running.statuses[:]
     handle = running.start_run()
-    assert running.spin(lambda: running.chunks, 10)
+    assert running.spin(lambda: running.chunks, 60)
     running.streaming.discard("wrist")
     result = running.result(handle)
     running.streaming.add("wrist")
@@ -234,7 +234,7 @@ def test_a_black_or_frozen_camera_stops_the_arm_by_name(running, camera, shows, 
     del running.chunks[:], running.statuses[:]
     running.joints_move = True
     handle = running.start_run()
-    assert running.spin(lambda: running.chunks, 10)
+    assert running.spin(lambda: running.chunks, 60)
     running.shown[camera] = shows
     result = running.result(handle)
     running.shown.clear()
@@ -264,14 +264,14 @@ def test_life_cycle_from_outside_and_a_goal_cut_short(ros, card, tiny_checkpoint
             return cell.call(ChangeState, "policy/change_state", request).success
 
         assert change(Transition.TRANSITION_CONFIGURE) and change(Transition.TRANSITION_ACTIVATE)
-        assert cell.spin(lambda: cell.client.server_is_ready(), 20)
+        assert cell.spin(lambda: cell.client.server_is_ready(), 60)
         handle = cell.start_run()
-        assert handle.accepted and cell.spin(lambda: cell.chunks, 20)
+        assert handle.accepted and cell.spin(lambda: cell.chunks, 60)
         got = handle.get_result_async()
         cell.spin(lambda: False, 0.5)
         process.send_signal(signal.SIGTERM)
-        assert cell.spin(got.done, 10) and got.result().result.error_code == RunError.SHUTDOWN
-        assert cell.spin(lambda: cell.chunks[-1].horizon == 0, 5)  # the arm was told to brake on the way out
+        assert cell.spin(got.done, 60) and got.result().result.error_code == RunError.SHUTDOWN
+        assert cell.spin(lambda: cell.chunks[-1].horizon == 0, 60)  # the arm was told to brake on the way out
     finally:
         code, output = stop(process)
     assert code == 0 and "Traceback" not in output, output

@@ -36,6 +36,7 @@ from vla_bags.offered_qos import Offered, Wanted, fitting
 from vla_bags.reader import message_type
 from vla_bags.recorded_topics import absolute, check_names, default_topics
 from vla_bags.recording import IMAGE_TYPES, Recording, RecordingLimits
+from vla_bags.ros.video import VideoPacker, check_installed
 from vla_contract.card import CardError
 from vla_contract.command import this_command
 from vla_contract.image_encodings import ImageError
@@ -44,7 +45,6 @@ from vla_contract.ros.image_packing import pack_serialized
 from vla_contract.ros.namespaces import wait_for_namespace
 from vla_contract.ros.parameters import declare
 from vla_contract.ros.run import run_node
-from vla_contract.ros.video import VideoPacker, check_installed
 from vla_msgs.msg import ControllerStatus, PolicyInfo
 
 POLL_S = 0.25

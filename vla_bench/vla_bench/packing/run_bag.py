@@ -14,6 +14,7 @@ from vla_bags.bag_folder import BagFolder
 from vla_bags.definitions import Definitions
 from vla_bags.image_packer import PACKED_TYPE, RAW_TYPE, VIDEO_TYPE, ImageKeeping, ImagePacker
 from vla_bags.reader import Bag
+from vla_bags.ros.video import VideoPacker
 from vla_bench.speed.replay import FLUSH_BYTES, BagDraft
 from vla_contract.chunk import ActionChunk
 from vla_contract.observation import VLAObservation
@@ -21,7 +22,6 @@ from vla_contract.ros.convert import chunk_to_msg, run_id_to_msg
 from vla_contract.ros.image_packing import pack_serialized
 from vla_contract.ros.images import array_to_image
 from vla_contract.ros.stamps import ns_to_stamp
-from vla_contract.ros.video import VideoPacker
 from vla_msgs.msg import PolicyStatus
 from vla_policy.policy import NOTHING_ASKED, Ask, Decision, Policy
 from vla_trials.lockstep.runner import LockstepRunner

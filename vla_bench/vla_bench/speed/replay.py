@@ -143,8 +143,8 @@ def replay_bench(
         folder: Where the bag is written, and removed from; by default a temporary folder.
 
     Returns:
-        realtime_factor: with all that is given. bare_realtime_factor: of observations and recorded chunks. rss_growth_mb: of
-        the resident memory over the second half of a replay, the larger one [MB]. seconds; bag_mb; policy: its head;
+        realtime_factor: with all that is given. cpu_realtime_factor: by this process's time on all cores, whatever else the
+        computer does. bare_realtime_factor: of observations and recorded chunks. rss_growth_mb: of the resident memory over the second half of a replay, the larger one [MB]. seconds; bag_mb; policy: its head;
         absent: observations that were not whole (0).
 
     Raises:
@@ -161,6 +161,7 @@ def replay_bench(
             runs.append(_timed(path, card, seconds, policy, models))
     return {
         "realtime_factor": runs[-1]["realtime_factor"],
+        "cpu_realtime_factor": runs[-1]["cpu_realtime_factor"],
         "bare_realtime_factor": runs[0]["realtime_factor"],
         "rss_growth_mb": max(run["rss_growth_mb"] for run in runs),
         "seconds": seconds,
@@ -179,13 +180,14 @@ def _timed(path: Path, card: InterfaceCard, seconds: float, policy: Policy | Non
         if not seen or done - seen[-1][0] >= 0.02:
             seen.append((done, _resident_bytes()))
 
-    begin = time.perf_counter()
+    begin, cpu_begin = time.perf_counter(), time.process_time()
     with Bag(path) as bag:
         figures = Replay(bag, card, {"policy": policy} if policy else {}, models, progress=look).run()
-    wall = time.perf_counter() - begin
+    wall, cpu = time.perf_counter() - begin, time.process_time() - cpu_begin
     late = [rss for done, rss in seen if done >= 0.5] or [0]
     return {
         "realtime_factor": round(seconds / wall, 2),
+        "cpu_realtime_factor": round(seconds / cpu, 2),
         "rss_growth_mb": round((max(late) - late[0]) / 1e6, 2),
         "absent": figures.scores["absent"],
     }

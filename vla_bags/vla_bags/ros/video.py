@@ -7,9 +7,9 @@ from array import array
 import numpy as np
 from sensor_msgs.msg import Image
 
+from vla_bags.video import VideoDecoder, VideoEncoder, get_av
 from vla_contract.image_encodings import ImageError, from_rgb, rows_of, to_rgb
 from vla_contract.ros.serialization import deserialize_message, serialize_message
-from vla_contract.video import VideoDecoder, VideoEncoder, get_av
 
 FORMAT = "h264"
 

@@ -144,8 +144,9 @@ def replay_bench(
 
     Returns:
         realtime_factor: with all that is given. cpu_realtime_factor: by this process's time on all cores, whatever else the
-        computer does. bare_realtime_factor: of observations and recorded chunks. rss_growth_mb: of the resident memory over the second half of a replay, the larger one [MB]. seconds; bag_mb; policy: its head;
-        absent: observations that were not whole (0).
+        computer does. bare_realtime_factor: of observations and recorded chunks. rss_growth_mb: of the resident memory over the
+        second half of a replay, the larger one [MB]. seconds; bag_mb; policy: its head; absent: observations that were not
+        whole (0).
 
     Raises:
         ReplayError: The disk has no room for the bag.

@@ -121,6 +121,19 @@ def test_nothing_to_draw_is_said(tmp_path, ledger):
         draw(content, tmp_path / "none.png")
 
 
+def test_the_bars_of_a_chart_begin_at_nothing_and_are_as_long_as_the_medians(tmp_path, ledger, monkeypatch):
+    import matplotlib.pyplot as plt
+
+    figures = []
+    monkeypatch.setattr(plt, "close", figures.append)
+    draw(ledger, tmp_path / "p.png")
+    parts = [part["p50_ms"] for part in ledger.as_dict()["overall"]["parts"].values()]
+    upper = figures[0].axes[0]
+    assert upper.get_xlim()[0] == 0.0 < sum(parts) < upper.get_xlim()[1]
+    assert [bar.get_width() for bar in upper.patches] == pytest.approx(parts) and len(parts) == 6
+    assert [bar.get_x() for bar in upper.patches] == pytest.approx([sum(parts[:k]) for k in range(6)])
+
+
 def test_names_are_shown_as_they_are(ledger):
     content = json.loads(json.dumps(ledger.as_dict()))
     content["cadence"]["[/x]"] = {**content["cadence"]["front"], "repeated": 3}

@@ -1,6 +1,7 @@
 """Each failure label is provoked, and stays away from a success and from failures of another kind."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -165,6 +166,27 @@ def test_a_track_that_is_not_finished_or_goes_back_in_time_is_an_error(card):
         track.append(SECOND - 1)
 
 
+def test_a_world_is_looked_at_only_when_a_sample_is_due(card):
+    class World:
+        now_ns, looks = START, 0
+
+        def progress(self):
+            self.looks += 1
+            return SimpleNamespace(held="", first_touched="", done_now=False, objects={}, goal_distance=0.1)
+
+        def joint_state(self):
+            return card.arms[0].joints, np.zeros(7), np.zeros(7)
+
+        def tool_pose(self):
+            return np.eye(4)
+
+    track, world = blank(card), World()
+    for _ in range(100):
+        track.sample_world(world)
+        world.now_ns += 10_000_000
+    assert world.looks == len(track.samples) == 20
+
+
 # Rules
 
 
@@ -220,6 +242,7 @@ def test_a_braked_end_of_plans_is_no_ignored_limit(card):
     [
         ([(0.4 * k, Verdict.STALE) for k in range(6)], "refused as too old"),
         ([(2.0 * k, Verdict.ACCEPTED) for k in range(5)], "longest wait"),
+        ([(t, Verdict.ACCEPTED) for t in (0.0, 4.0, 4.4, 4.8)], "the longest wait for the next plan was 3.60 s"),
     ],
 )
 def test_plans_that_are_too_old_or_too_rare_are_too_slow(card, plans, words):
@@ -228,6 +251,16 @@ def test_plans_that_are_too_old_or_too_rare_are_too_slow(card, plans, words):
         add_plan(track, sequence, START + round(t * 1e9), verdict=verdict)
     finding = label_rules(fill(track, 9.0, joints=lambda t: np.full(7, 0.1 * t), opening=1.0))
     assert finding.label is Label.TOO_SLOW and words in finding.words
+
+
+def test_a_tool_that_nobody_knows_of_any_more_was_outside_by_what_was_seen(card):
+    edge = card.arms[0].limits.workspace_max[0]
+
+    def tool(t):
+        return None if t > 2.0 else (edge - 0.1 if t < 1.0 else edge + 0.02 * t, 0.0, 0.3)
+
+    finding = label_rules(fill(blank(card), 3.0, joints=lambda t: np.full(7, 0.1 * t), opening=1.0, tool=tool))
+    assert finding.label is Label.OUT_OF_WORKSPACE and finding.words.endswith("for 1.0 s, by up to 40 mm")
 
 
 def test_a_slower_speed_scale_alone_is_not_too_slow(card):

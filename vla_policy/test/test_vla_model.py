@@ -155,6 +155,11 @@ def test_what_is_stored_is_what_is_learned(model):
     assert set(model.state_dict()) == {name for name, _ in model.named_parameters()}, "constants are made anew"
 
 
+def test_a_head_speaks_in_numbers_unless_its_sizes_tell_of_tokens():
+    sizes = HeadSizes(readout=3, width=8, horizon=4, action_dim=2)
+    assert (sizes.flat, sizes.tokens, sizes.vocabulary) == (24, 0, 0)
+
+
 def test_a_flow_sees_its_time_in_rates_of_1_to_1000():
     """They are in no file: of other ones a trained head would make something else."""
     rates = build_head("flow_matching", HeadSizes(1, 8, 4, 1), {"time_dim": 8}).rates

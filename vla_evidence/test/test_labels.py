@@ -9,7 +9,8 @@ from label_samples import SECOND, START, Script, add_plan, blank, fill, on_a_bag
 
 from vla_contract.report import Clamp, Verdict
 from vla_evidence.labels.labels import Label, findings_by_rules, findings_from_truth, label_rules, label_truth
-from vla_evidence.labels.track import TrackError
+from vla_evidence.labels.moments import tool_to
+from vla_evidence.labels.track import Sample, TrackError
 from vla_evidence.labels.view import ReferenceView, ViewError
 from vla_policy.policy import Decision
 from vla_trials.lockstep.latency import LatencyModel
@@ -143,6 +144,12 @@ def test_brushing_another_object_is_no_wrong_object_where_the_named_one_was_held
     )  # fmt: skip
     track.finish(track.end_ns, success=False)
     assert label_truth(track).label is Label.DROPPED
+
+
+def test_the_way_to_what_nobody_knows_is_not_known():
+    seen = Sample(0, tool=np.array([0.1, 0.2, 0.3]), objects={"cup": np.array([0.1, 0.5, 0.7])})
+    assert tool_to(seen, "cup") == pytest.approx(0.5)
+    assert [tool_to(seen, "bowl"), tool_to(seen._replace(tool=None), "cup"), tool_to(Sample(0), "cup")] == [None] * 3
 
 
 def test_an_object_off_the_table_is_out_of_the_workspace(card):

@@ -83,6 +83,14 @@ def test_a_bag_without_chunks_is_one_line_that_names_its_topics(tmp_path, card, 
     assert f"/cell/{card.state.topic}" in error and str(path) in error
 
 
+def test_a_bag_without_reports_says_that_nothing_can_be_accounted_for(tmp_path, card, ledger):
+    words = "no vla/chunk_report in this bag: nothing can be accounted for"
+    assert words not in ledger.notes
+    with Bag(write_bag(tmp_path / "mute.mcap", card, 3, with_reports=False)) as bag:
+        told = build_ledger(bag)
+    assert words in told.notes and told.as_dict()["overall"]["accounted"] == 0
+
+
 def test_a_bag_without_a_card_says_what_is_not_expected(tmp_path, card):
     path = write_bag(tmp_path / "bare.mcap", card, 3, with_card=False)
     with Bag(path) as bag:

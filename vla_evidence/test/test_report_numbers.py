@@ -19,6 +19,7 @@ from vla_bags.reader import Bag
 from vla_evidence.report.against import against_section
 from vla_evidence.report.charts import motion_chart
 from vla_evidence.report.folder import read_folder
+from vla_evidence.report.from_bag import take_from_bag
 from vla_evidence.report.motion import read_motion, read_reports
 from vla_evidence.report.report import make_report
 from vla_evidence.report.success import success_section
@@ -175,6 +176,14 @@ def test_a_failure_shows_the_newest_frame_before_its_first_bad_action(page, card
     image = np.asarray(Image.open(io.BytesIO(base64.b64decode(images[0].partition(",")[2]))), dtype=float)
     errors = [np.abs(image - samples.image(k, False)).mean() for k in range(30)]
     assert int(np.argmin(errors)) == 13  # stamped at 2.6 s; the bad action is at 2.75 s, the next frame at 2.8 s
+
+
+def test_rows_of_another_recording_than_the_bag_are_said_to_be(run):
+    folder = read_folder(run)
+    assert take_from_bag(folder, []).notes == []
+    folder.episodes = [row for row in folder.episodes if row.run_id not in samples.RUNS]
+    words = "no episode of episodes.jsonl is a run of the bag: they are of different recordings"
+    assert take_from_bag(folder, []).notes == [words]
 
 
 def test_frames_of_files_are_taken_without_a_bag(tmp_path, card):

@@ -178,6 +178,14 @@ def test_a_failure_shows_the_newest_frame_before_its_first_bad_action(page, card
     assert int(np.argmin(errors)) == 13  # stamped at 2.6 s; the bad action is at 2.75 s, the next frame at 2.8 s
 
 
+def test_a_failure_whose_bad_moment_nobody_knows_has_no_frames(run, card):
+    folder = read_folder(run)
+    row = folder.episodes[0]
+    found = take_from_bag(folder, [row]).images[1]
+    assert [(image.camera, image.early_ms) for image in found] == [(name, 150.0) for name in card.camera_names]
+    assert take_from_bag(folder, [replace(row, first_bad_stamp_ns=None)]).images == {}
+
+
 def test_rows_of_another_recording_than_the_bag_are_said_to_be(run):
     folder = read_folder(run)
     assert take_from_bag(folder, []).notes == []

@@ -108,8 +108,9 @@ def normal(
 
 
 def write_bag(
-    path: Path, card: InterfaceCard, chunks: int = 40, *, with_card: bool = True, with_chunks: bool = True
-) -> Path:
+    path: Path, card: InterfaceCard, chunks: int = 40, *, with_card: bool = True, with_chunks: bool = True,
+    with_reports: bool = True,
+) -> Path:  # fmt: skip
     """An MCAP file: both cameras at 30 Hz, joint states at 100 Hz, chunks with their reports. One chunk is refused, one
     message on vla/action_chunk is cut short."""
     from mcap.writer import Writer
@@ -132,7 +133,7 @@ def write_bag(
         chunk = make_chunk(card, k, times)
         verdict = Verdict.STALE if k == 7 else Verdict.ACCEPTED
         put(chunk.inference_end_ns + MS, "/cell/vla/action_chunk", chunk_to_msg(chunk))
-        for report in make_reports(chunk, times, verdict):
+        for report in make_reports(chunk, times, verdict) if with_reports else ():
             put(report.stamp_ns + 8 * MS, "/cell/vla/chunk_report", report_to_msg(report))
     end = T0 + chunks * 4 * PERIOD
     for camera in card.cameras:

@@ -19,6 +19,7 @@ from vla_evidence.ledger.row import CLOCKS_DISAGREE, HOSTS_DIFFER
 from vla_evidence.rows.from_bag import BagRows, reference_views, rows_from_bag
 from vla_evidence.rows.latency import NO_REPORT, NOT_HEARD
 from vla_evidence.rows.row_files import read_episodes, read_inferences
+from vla_evidence.rows.truth import OF_THE_GOAL, truth_from_msg
 from vla_msgs.msg import ObjectPose, TaskState
 from vla_sim.urdf import robot_urdf
 
@@ -110,6 +111,22 @@ def test_ground_truth_of_other_words_or_of_before_the_run_tells_nothing(card, tm
     assert rows(draft, tmp_path)[0][0].outcome == "UNKNOWN"
 
 
+@pytest.mark.parametrize(("words", "understood", "outcome"), [
+    ("the red block, lift it up", "", "SUCCESS"),  # by the card
+    ("get me the red thing", "", "UNKNOWN"),
+    ("get me the red thing", WORDS, "SUCCESS"),
+    ("the red block, lift it up", "pick up the blue block", "UNKNOWN"),
+])  # fmt: skip
+def test_ground_truth_is_about_words_that_mean_the_same_as_they_were_understood(card, tmp_path, words, understood, outcome):
+    draft = BagDraft(card)
+    draft.run(RUNS[0], words, START, 2.0)
+    for _, topic, message in draft.messages:
+        if topic == "/vla/policy_status":
+            message.understood = understood
+    draft.truth(START, 2.0, WORDS, success=lambda t: t >= 1.7)
+    assert rows(draft, tmp_path)[0][0].outcome == outcome
+
+
 def test_success_of_the_next_layout_is_not_the_runs(card, tmp_path):
     draft = BagDraft(card)
     draft.run(RUNS[0], WORDS, START, 4.0)
@@ -164,6 +181,15 @@ def test_the_goal_is_what_task_state_says_and_taken_from_the_words_only_where_an
         (episode,), _ = made.make(time_limit_s=6.0)
     assert episode.label == "DROPPED" and words in made.runs[0].finding.words
     assert any("recorded without destination_object and goal_distance" in note for note in made.notes) is older
+
+
+def test_an_older_pick_is_done_at_ten_centimetres():
+    def goal(height: float) -> float | None:
+        lying = ObjectPose(name="red_block", pose=Pose(position=Point(x=0.5, y=0.1, z=height)))
+        state = TaskState(task="pick", instruction=WORDS, target_object="red_block", objects=[lying])
+        return truth_from_msg(state, absent=OF_THE_GOAL).goal_m
+
+    assert [goal(height) for height in (0.02, 0.07, 0.15)] == pytest.approx([0.08, 0.03, 0.0])
 
 
 def test_lost_chunks_and_unreported_ones_have_rows(card, tmp_path):

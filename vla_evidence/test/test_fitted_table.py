@@ -27,7 +27,7 @@ def table() -> FittedTable:
     return made
 
 
-@pytest.mark.parametrize(("width", "gone"), [(60, []), (50, ["second"]), (40, ["first", "second"]), (10, ["first", "second"])])
+@pytest.mark.parametrize(("width", "gone"), [(52, []), (51, ["second"]), (40, ["first", "second"]), (10, ["first", "second"])])
 def test_columns_of_the_highest_rank_go_first_and_are_named(width, gone):
     text = drawn(table(), width)
     assert ("not shown" in text) == bool(gone)
@@ -59,7 +59,9 @@ def test_episodes_are_readable_at_eighty_columns():
     text = drawn(episode_table([episode]), 80)
     assert all(len(line) <= 80 for line in text.splitlines()) and "…" not in text
     assert "abababab" in text and "FAILURE" in text and "latency" in text.split("not shown")[1]
-    assert "latency" in drawn(episode_table([episode]), 160).splitlines()[1]
+    _, heading, _, row, *_ = drawn(episode_table([episode]), 160).splitlines()
+    assert "latency" in heading and heading.split("┃")[1:3] == [" episode ", " run      "]
+    assert row.split("│")[1:3] == ["      12 ", " abababab "], "numbers on the right, names on the left"
 
 
 def test_a_terminal_that_says_it_has_no_columns_is_shown_something(monkeypatch):

@@ -1,6 +1,7 @@
 """Each failure label is provoked, and stays away from a success and from failures of another kind."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from label_samples import SECOND, START, Script, add_plan, blank, fill, on_a_bag
 
 from vla_contract.report import Clamp, Verdict
 from vla_evidence.labels.labels import Label, findings_by_rules, findings_from_truth, label_rules, label_truth
-from vla_evidence.labels.track import TrackError
+from vla_evidence.labels.moments import tool_to
+from vla_evidence.labels.track import Sample, TrackError
 from vla_evidence.labels.view import ReferenceView, ViewError
 from vla_policy.policy import Decision
 from vla_trials.lockstep.latency import LatencyModel
@@ -144,6 +146,12 @@ def test_brushing_another_object_is_no_wrong_object_where_the_named_one_was_held
     assert label_truth(track).label is Label.DROPPED
 
 
+def test_the_way_to_what_nobody_knows_is_not_known():
+    seen = Sample(0, tool=np.array([0.1, 0.2, 0.3]), objects={"cup": np.array([0.1, 0.5, 0.7])})
+    assert tool_to(seen, "cup") == pytest.approx(0.5)
+    assert [tool_to(seen, "bowl"), tool_to(seen._replace(tool=None), "cup"), tool_to(Sample(0), "cup")] == [None] * 3
+
+
 def test_an_object_off_the_table_is_out_of_the_workspace(card):
     track = blank(card, target="cup")
     fill(track, 2.0, tool=(0.5, 0, 0.3), held="", first_touched="cup", done=False,
@@ -163,6 +171,27 @@ def test_a_track_that_is_not_finished_or_goes_back_in_time_is_an_error(card):
         label_rules(track)
     with pytest.raises(TrackError, match="time goes forward"):
         track.append(SECOND - 1)
+
+
+def test_a_world_is_looked_at_only_when_a_sample_is_due(card):
+    class World:
+        now_ns, looks = START, 0
+
+        def progress(self):
+            self.looks += 1
+            return SimpleNamespace(held="", first_touched="", done_now=False, objects={}, goal_distance=0.1)
+
+        def joint_state(self):
+            return card.arms[0].joints, np.zeros(7), np.zeros(7)
+
+        def tool_pose(self):
+            return np.eye(4)
+
+    track, world = blank(card), World()
+    for _ in range(100):
+        track.sample_world(world)
+        world.now_ns += 10_000_000
+    assert world.looks == len(track.samples) == 20
 
 
 # Rules
@@ -220,6 +249,7 @@ def test_a_braked_end_of_plans_is_no_ignored_limit(card):
     [
         ([(0.4 * k, Verdict.STALE) for k in range(6)], "refused as too old"),
         ([(2.0 * k, Verdict.ACCEPTED) for k in range(5)], "longest wait"),
+        ([(t, Verdict.ACCEPTED) for t in (0.0, 4.0, 4.4, 4.8)], "the longest wait for the next plan was 3.60 s"),
     ],
 )
 def test_plans_that_are_too_old_or_too_rare_are_too_slow(card, plans, words):
@@ -228,6 +258,16 @@ def test_plans_that_are_too_old_or_too_rare_are_too_slow(card, plans, words):
         add_plan(track, sequence, START + round(t * 1e9), verdict=verdict)
     finding = label_rules(fill(track, 9.0, joints=lambda t: np.full(7, 0.1 * t), opening=1.0))
     assert finding.label is Label.TOO_SLOW and words in finding.words
+
+
+def test_a_tool_that_nobody_knows_of_any_more_was_outside_by_what_was_seen(card):
+    edge = card.arms[0].limits.workspace_max[0]
+
+    def tool(t):
+        return None if t > 2.0 else (edge - 0.1 if t < 1.0 else edge + 0.02 * t, 0.0, 0.3)
+
+    finding = label_rules(fill(blank(card), 3.0, joints=lambda t: np.full(7, 0.1 * t), opening=1.0, tool=tool))
+    assert finding.label is Label.OUT_OF_WORKSPACE and finding.words.endswith("for 1.0 s, by up to 40 mm")
 
 
 def test_a_slower_speed_scale_alone_is_not_too_slow(card):

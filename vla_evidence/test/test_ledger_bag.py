@@ -83,6 +83,14 @@ def test_a_bag_without_chunks_is_one_line_that_names_its_topics(tmp_path, card, 
     assert f"/cell/{card.state.topic}" in error and str(path) in error
 
 
+def test_a_bag_without_reports_says_that_nothing_can_be_accounted_for(tmp_path, card, ledger):
+    words = "no vla/chunk_report in this bag: nothing can be accounted for"
+    assert words not in ledger.notes
+    with Bag(write_bag(tmp_path / "mute.mcap", card, 3, with_reports=False)) as bag:
+        told = build_ledger(bag)
+    assert words in told.notes and told.as_dict()["overall"]["accounted"] == 0
+
+
 def test_a_bag_without_a_card_says_what_is_not_expected(tmp_path, card):
     path = write_bag(tmp_path / "bare.mcap", card, 3, with_card=False)
     with Bag(path) as bag:
@@ -119,6 +127,19 @@ def test_nothing_to_draw_is_said(tmp_path, ledger):
     content["overall"]["identity"]["rows"] = 0
     with pytest.raises(LedgerError, match="nothing to draw"):
         draw(content, tmp_path / "none.png")
+
+
+def test_the_bars_of_a_chart_begin_at_nothing_and_are_as_long_as_the_medians(tmp_path, ledger, monkeypatch):
+    import matplotlib.pyplot as plt
+
+    figures = []
+    monkeypatch.setattr(plt, "close", figures.append)
+    draw(ledger, tmp_path / "p.png")
+    parts = [part["p50_ms"] for part in ledger.as_dict()["overall"]["parts"].values()]
+    upper = figures[0].axes[0]
+    assert upper.get_xlim()[0] == 0.0 < sum(parts) < upper.get_xlim()[1]
+    assert [bar.get_width() for bar in upper.patches] == pytest.approx(parts) and len(parts) == 6
+    assert [bar.get_x() for bar in upper.patches] == pytest.approx([sum(parts[:k]) for k in range(6)])
 
 
 def test_names_are_shown_as_they_are(ledger):

@@ -97,6 +97,36 @@ def test_stamps_that_stand_still_or_go_back_are_counted():
     assert told["interval"]["count"] == 3 and told["interval"]["max_ms"] == 10.0
 
 
+def test_an_interval_as_long_as_the_card_bears_is_not_beyond_it():
+    cadence = Cadence(expected_ns=10 * MS, limit_ns=30 * MS)
+    for stamp in (0, 10, 40, 71):
+        cadence.add(stamp * MS, 0)
+    told = cadence.as_dict()
+    assert (told["limit_ms"], told["beyond_limit"], told["late"]) == (30.0, 1, 2)
+
+
+def test_a_live_listener_books_the_first_chunk_that_it_hears_and_none_before(card):
+    builder = LedgerBuilder(card, window_ns=10_000 * MS)
+    before, chunk = (make_chunk(card, k) for k in (6, 7))
+    builder.on_chunk(chunk, chunk.stamp_ns)
+    for report in (*make_reports(before), *make_reports(chunk)):
+        builder.on_report(report, chunk.stamp_ns + 50 * MS)
+    overall = builder.ledger().as_dict()["overall"]
+    assert (overall["sent"], overall["complete"], overall["verdicts"]) == (1, 1, {"ACCEPTED": 1})
+
+
+def test_the_time_that_was_heard_is_told_to_the_millisecond(card):
+    builder = LedgerBuilder(card)
+    for heard_ns in (T0, T0 + 12_345_678_900):
+        builder.on_image(card.camera_names[0], T0, heard_ns)
+    assert builder.ledger().as_dict()["seconds"] == 12.346
+
+
+def test_a_chunk_that_says_no_time_of_inference_is_not_in_simulated_time(card):
+    chunk, reports = normal(card, 0, inference_start_ns=0, inference_end_ns=0)
+    assert book(card, (chunk, reports)).as_dict()["overall"]["time"] == "wall"
+
+
 def test_without_a_card_the_policy_names_the_cameras_or_nobody_does(card):
     overall = book(None, normal(card, 0)).as_dict()
     assert list(overall["overall"]["ages"]) == ["camera 0", "camera 1", "joint_states"] and overall["card"] is None

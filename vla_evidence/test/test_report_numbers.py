@@ -3,7 +3,9 @@
 import base64
 import io
 import json
+import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +17,13 @@ from shipped_paths import CARD
 
 from vla_bags.reader import Bag
 from vla_evidence.report.against import against_section
+from vla_evidence.report.charts import motion_chart
 from vla_evidence.report.folder import read_folder
+from vla_evidence.report.from_bag import take_from_bag
 from vla_evidence.report.motion import read_motion, read_reports
 from vla_evidence.report.report import make_report
+from vla_evidence.report.success import success_section
+from vla_evidence.report.words import number, percent
 from vla_evidence.rows.outcomes import OperatorOutcome, append_outcome
 from vla_evidence.statistics.intervals import wilson_interval
 
@@ -112,8 +118,6 @@ def test_the_operators_word_counts(run, card, tmp_path):
 
 
 def test_nothing_is_scored_where_no_outcome_is_known(tmp_path, card):
-    from dataclasses import replace
-
     from vla_evidence.rows.row_files import write_rows
 
     rows = [replace(r, outcome="UNKNOWN", outcome_source="", label="") for r in samples.episodes(card, 5)]
@@ -142,12 +146,52 @@ def test_motion_is_that_of_the_bag(run, card, page):
     assert "Most steps clamped, and first failure: episode 1" in page.text
 
 
+def test_what_is_written_beside_a_chart_is_where_it_is_drawn():
+    drawn = motion_chart(np.linspace(0.0, 7.5, 16), np.full((16, 2), 0.5), [], None, "x")
+    levels = dict(re.findall(r'top:([\d.]+)%">([^<]+)<', drawn))
+    assert levels == {"10.71": "100 %", "55.36": "50 %", "100.00": "0"}, "of a height of 112 %"
+    assert '<line class="limit" x1="0" x2="1000" y1="23.6" y2="23.6"/>' in drawn
+    ticks = [(float(left), float(t)) for left, t in re.findall(r'left:([\d.]+)%">([\d.]+) s<', drawn)]
+    assert ticks == [(pytest.approx(100 * t / 7.5, abs=0.01), t) for t in range(8)]
+
+
+def test_a_number_is_rounded_to_read_and_kept_exact():
+    assert number(1234567) == '<data value="1234567">1\u202f234\u202f567</data>'
+    assert number(2.71828, "e", digits=2, unit="mm") == '<data data-name="e" value="2.71828">2.72\u00a0mm</data>'
+    assert percent(0.1234, "share") == '<data data-name="share" value="0.1234">12.3\u00a0%</data>'
+
+
+def test_policies_are_named_where_there_are_several(run):
+    folder = read_folder(run)
+    assert {group["policy"] for group in success_section(folder)["groups"]} == {""}
+    folder.episodes = [replace(row, policy="expert") if row.episode < 13 else row for row in folder.episodes]
+    made = [(group["name"], group["policy"], group["episodes"]) for group in success_section(folder)["groups"]]
+    of_picks = [("pick", "expert", 4), ("pick", "native", 8)]
+    assert made == [*of_picks, *of_picks, ("stack", "expert", 4), ("stack", "native", 8)]
+
+
 def test_a_failure_shows_the_newest_frame_before_its_first_bad_action(page, card):
     images = [a["src"] for tag, a in page.elements if tag == "img"]
     assert len(images) == len(card.cameras)
     image = np.asarray(Image.open(io.BytesIO(base64.b64decode(images[0].partition(",")[2]))), dtype=float)
     errors = [np.abs(image - samples.image(k, False)).mean() for k in range(30)]
     assert int(np.argmin(errors)) == 13  # stamped at 2.6 s; the bad action is at 2.75 s, the next frame at 2.8 s
+
+
+def test_a_failure_whose_bad_moment_nobody_knows_has_no_frames(run, card):
+    folder = read_folder(run)
+    row = folder.episodes[0]
+    found = take_from_bag(folder, [row]).images[1]
+    assert [(image.camera, image.early_ms) for image in found] == [(name, 150.0) for name in card.camera_names]
+    assert take_from_bag(folder, [replace(row, first_bad_stamp_ns=None)]).images == {}
+
+
+def test_rows_of_another_recording_than_the_bag_are_said_to_be(run):
+    folder = read_folder(run)
+    assert take_from_bag(folder, []).notes == []
+    folder.episodes = [row for row in folder.episodes if row.run_id not in samples.RUNS]
+    words = "no episode of episodes.jsonl is a run of the bag: they are of different recordings"
+    assert take_from_bag(folder, []).notes == [words]
 
 
 def test_frames_of_files_are_taken_without_a_bag(tmp_path, card):
@@ -188,8 +232,6 @@ def test_two_folders_are_paired_by_seed(tmp_path):
 
 def test_runs_of_a_real_arm_are_compared_without_pairs_task_by_task(run):
     """They have no seeds. A folder with more of the easy task is not better for that."""
-    from dataclasses import replace
-
     first, second = read_folder(run), read_folder(run)
     row = replace(first.episodes[0], seed=None, perturbation="", outcome_source="OPERATOR")
 
@@ -207,8 +249,6 @@ def test_runs_of_a_real_arm_are_compared_without_pairs_task_by_task(run):
 
 
 def test_the_same_seed_under_another_perturbation_is_another_pair(run):
-    from dataclasses import replace
-
     first, second = read_folder(run), read_folder(run)
     section = against_section(first, second)
     assert section["comparison"]["pairs"] == 32 and section["comparison"]["unknown"] == 4 and section["left_out"] == 0
@@ -217,6 +257,13 @@ def test_the_same_seed_under_another_perturbation_is_another_pair(run):
     section = against_section(first, second)  # pick is there once in the second folder, twice in the first
     assert section["left_out"] == 24 and section["comparison"]["pairs"] == 12
     assert ("head", "flow", "mlp") in section["changed"]
+
+
+def test_a_side_of_which_nothing_is_known_has_no_interval(run):
+    first, second = read_folder(run), read_folder(run)
+    second.episodes = [replace(row, outcome="UNKNOWN") for row in second.episodes]
+    here, there = against_section(first, second)["sides"]
+    assert "75.0 %, 95 % interval 57.9 to 86.7 %" in here["interval_svg"] and there["interval_svg"] == ""
 
 
 def test_requests_that_differ_are_said_to_differ(tmp_path):

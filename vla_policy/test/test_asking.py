@@ -98,3 +98,4 @@ def test_a_chunk_says_from_which_posture_it_was_decided(card):
     chunk = decide(Still(), card, observed, RunRecord(RunRequest("go"), START, 10**12).run_id, 3, lambda: START)
     wanted = [seen[f"{joint}.position"] for joint in card.arms[0].joints]
     assert len(set(wanted)) == 7 and chunk.reference_positions.tolist() == wanted
+    assert chunk.image_receipt_steady_ns == 0, "not known"

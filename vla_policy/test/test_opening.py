@@ -51,6 +51,15 @@ def test_what_a_policy_raises_is_told_with_its_type(opened, card):
         opened("cold").warm_up()
 
 
+def test_the_scripted_policy_holds_still_with_grippers_open_and_is_the_only_one(card):
+    policy = load_policy("scripted:hold", card)
+    actions = policy.infer(empty_observation(card), NOTHING_ASKED).actions
+    assert actions.shape == (16, 7) and not actions[:, :6].any() and (actions[:, 6] == card.arms[0].gripper.open_value).all()
+    assert (policy.info.policy, policy.info.head, policy.info.card_hash) == ("scripted", "hold", card.card_hash)
+    with pytest.raises(PolicySpecError, match="^scripted:wave: there is only scripted:hold$"):
+        load_policy("scripted:wave", card)
+
+
 def test_info_and_warm_up_are_each_optional(opened, card):
     with_info, with_warm_up, plain = (opened(kind) for kind in ("info", "warm", "nan"))
     assert (with_info.info.policy, with_info.info.head) == ("mine", "of its own") and with_info.warm_up() > 0

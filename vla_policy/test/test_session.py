@@ -9,7 +9,7 @@ from vla_policy.backends.scripted import ScriptedPolicy
 from vla_policy.errors import PolicyError
 from vla_policy.observing.assembler import ObservationAssembler
 from vla_policy.running import session as session_module
-from vla_policy.running.run_record import RunRequest, TaskTruth
+from vla_policy.running.run_record import Counts, RunRequest, TaskTruth
 from vla_policy.running.session import PolicySession, SessionConfig
 from vla_policy.running.worker import SessionWorker
 
@@ -255,7 +255,9 @@ def test_requests_are_checked(cell, card):
         cell().session.begin(RunRequest("go", -(10**9)))
     with pytest.raises(ValueError, match="replan_steps is 17, allowed are 1 to the horizon, 16"):
         cell(replan_steps=17)
-    assert cell().session.begin(RunRequest("go")).time_limit_ns == max(t.time_limit for t in card.tasks) * 1e9
+    begun = cell().session.begin(RunRequest("go"))
+    assert begun.time_limit_ns == max(t.time_limit for t in card.tasks) * 1e9
+    assert (begun.ended, begun.elapsed_ns, begun.sequence, begun.counts) == (False, 0, 0, Counts())
 
 
 def test_a_worker_runs_beside_whoever_started_it_and_can_be_ended(cell):

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from shipped_paths import CARD
 from synthetic import write_dataset
 
-from vla_policy.checkpoint import read_checkpoint
+from vla_policy.checkpoint import Checkpoint, read_checkpoint
 from vla_policy.opening import Opening, load_policy
 from vla_policy.training.augment import Augmentation
+from vla_policy.training.build import build_embodiments, build_model
 from vla_policy.training.config import TrainConfig
 from vla_policy.training.mixture import Source, open_mixture
 from vla_policy.training.train import train
@@ -43,6 +45,9 @@ def test_training_learns_stops_and_goes_on(card, mixture, tmp_path):
     assert rows[-1]["validation"]["loss"] < 0.8 * rows[0]["train_loss"]
     assert set(rows[-1]["validation"]["first"]) == set(card.action.names)
     assert (work / "loss.png").read_bytes()[:4] == b"\x89PNG"
+    with safe_open(work / "state.safetensors", framework="pt") as file:
+        spent = float(file.metadata()["spent"])
+    assert first["samples_per_second"] == pytest.approx(60 * 16 / spent, rel=0.01)
     config["steps"] = 120
     (embodiment,) = read_checkpoint(out).embodiments
     assert {name: len(kept) for name, kept in embodiment.images.items()} == {"front": 48, "wrist": 48}
@@ -62,6 +67,24 @@ def test_training_learns_stops_and_goes_on(card, mixture, tmp_path):
     assert load_policy(other, card).info.head == "flow_matching"
     kept, own = read_checkpoint(other).embodiments[0], stored.embodiments[0]
     assert kept.codec.state().values == own.codec.state().values, "statistics of the checkpoint that it began with"
+
+
+def test_the_learning_rate_climbs_first_and_then_falls_as_the_budget_is_used_up():
+    config = TrainConfig(learning_rate=0.01, warm_up_steps=4, minutes=2.0, steps=80)
+    assert [config.rate(step, 0.0) for step in (0, 1, 3, 50)] == pytest.approx([0.0025, 0.005, 0.01, 0.01])
+    falling = [config.rate(50, used) for used in (1 / 3, 0.5, 2 / 3, 1.0, 1.7)]
+    assert falling == pytest.approx([0.007525, 0.00505, 0.002575, 0.0001, 0.0001])
+    assert (config.share_used(40, 30.0), config.share_used(10, 90.0)) == (0.5, 0.75), "the tighter of steps and time"
+
+
+def test_a_head_keeps_its_options_and_another_one_has_its_own(mixture):
+    options = {"hidden": 24, "beta": 0.3}
+    config = TrainConfig(model=TINY | {"head_options": options})
+    embodiments = build_embodiments(mixture, config, None)
+    first = build_model(embodiments, mixture, config, None)
+    start = Checkpoint(first.state_dict(), first.config, embodiments, {})
+    for head, kept in (("regression", options), ("flow_matching", {})):
+        assert build_model(embodiments, mixture, TrainConfig(head=head), start).config.head_options == kept
 
 
 def test_the_command_tells_a_mistake_in_one_line(capsys, tmp_path, folder):

@@ -8,6 +8,7 @@ from vla_policy.native.grounding import SPREAD, grounding_loss
 from vla_policy.native.heads.base import HeadBatch, HeadSizes
 from vla_policy.native.heads.registry import build_head, head_names
 from vla_policy.native.memory import Memory
+from vla_policy.native.pooling import coordinates
 from vla_policy.native.vla import VlaModel
 from vla_policy.training.augment import jitter_light, random_shift
 
@@ -142,6 +143,27 @@ def test_an_unknown_head_or_option_is_named():
         build_head("regression", HeadSizes(1, 8, 4, 1), {"depth": 3})
     with pytest.raises(ValueError, match="'depth', known are"):
         ModelConfig.from_dict(CONFIG.to_dict() | {"depth": 3})
+
+
+def test_positions_run_from_left_to_right_and_from_top_to_bottom():
+    x, y = coordinates(3, 5)
+    assert x.tolist() == [[-1.0, -0.5, 0.0, 0.5, 1.0]] * 3
+    assert y.T.tolist() == [[-1.0, 0.0, 1.0]] * 5
+
+
+def test_what_is_stored_is_what_is_learned(model):
+    assert set(model.state_dict()) == {name for name, _ in model.named_parameters()}, "constants are made anew"
+
+
+def test_a_head_speaks_in_numbers_unless_its_sizes_tell_of_tokens():
+    sizes = HeadSizes(readout=3, width=8, horizon=4, action_dim=2)
+    assert (sizes.flat, sizes.tokens, sizes.vocabulary) == (24, 0, 0)
+
+
+def test_a_flow_sees_its_time_in_rates_of_1_to_1000():
+    """They are in no file: of other ones a trained head would make something else."""
+    rates = build_head("flow_matching", HeadSizes(1, 8, 4, 1), {"time_dim": 8}).rates
+    assert rates.tolist() == pytest.approx([1.0, 10.0, 100.0, 1000.0], rel=1e-5)
 
 
 def test_configuration_survives_json():

@@ -43,17 +43,20 @@ def test_power_is_that_of_simulated_experiments():
     assert power(n, effect, discordance) == pytest.approx(found / 1500, abs=0.035)
 
 
-@pytest.mark.parametrize(("n", "effect", "discordance"), [(12, 0.4, 0.6), (20, 0.5, 0.5), (9, 0.2, 0.9)])
-def test_power_is_that_of_all_outcomes_counted(n, effect, discordance):
-    """first, second: pairs won by either; the test finds a difference where its p-value is at most 0.05."""
+@pytest.mark.parametrize(
+    ("n", "effect", "discordance", "alpha"),
+    [(12, 0.4, 0.6, 0.05), (20, 0.5, 0.5, 0.05), (9, 0.2, 0.9, 0.05), (9, 0.2, 0.9, 0.0625), (7, 0.5, 0.8, 0.125)],
+)
+def test_power_is_that_of_all_outcomes_counted(n, effect, discordance, alpha):
+    """first, second: pairs won by either; the test finds a difference where its p-value is at most alpha: 1 / 16 by 5 to 0."""
     better, worse, found = (discordance + effect) / 2, (discordance - effect) / 2, 0.0
     for first in range(n + 1):
         for second in range(n + 1 - first):
             same = n - first - second
             ways = math.factorial(n) / (math.factorial(first) * math.factorial(second) * math.factorial(same))
             chance = ways * better**first * worse**second * (1 - discordance) ** same
-            found += chance * (mcnemar_p(first, second) <= 0.05)
-    assert power(n, effect, discordance) == pytest.approx(found, abs=1e-9)
+            found += chance * (mcnemar_p(first, second) <= alpha + 1e-12)
+    assert power(n, effect, discordance, alpha) == pytest.approx(found, abs=1e-9)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 1.0])

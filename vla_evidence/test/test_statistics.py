@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vla_evidence.statistics.intervals import wilson_interval
-from vla_evidence.statistics.paired import Pairs, StatisticsError
+from vla_evidence.statistics.paired import Pairs, StatisticsError, compare
 from vla_evidence.statistics.paired import difference_interval as paired_interval
 from vla_evidence.statistics.unpaired import compare_unpaired, difference_interval, exact_p
 from vla_trials.lockstep.latency import LatencyModel
@@ -57,6 +57,13 @@ def test_latency_that_cannot_be(value):
 def test_the_interval_of_an_unpaired_difference_matches_published_values(first, second, low, high):
     assert difference_interval(first, second) == pytest.approx((low, high), abs=6e-5)
     assert difference_interval(second, first) == pytest.approx((-high, -low), abs=6e-5)
+
+
+def test_a_value_of_exactly_alpha_is_found_as_the_power_counts_it():
+    """Five against none: two of the 32 ways in which five coins fall, 1/16."""
+    five = Pairs(7, 5, 0, 3)
+    assert compare(five, ("new", "old"), alpha=1 / 16)["verdict"] == "new is better than old"
+    assert compare(five, ("new", "old"), alpha=0.06)["verdict"] == "cannot tell"
 
 
 def test_an_unpaired_difference_is_told_only_where_the_exact_test_finds_it():

@@ -162,7 +162,7 @@ def compare(pairs: Pairs, names: tuple[str, str], alpha: float = 0.05) -> dict:
     p = mcnemar_p(pairs.first, pairs.second)
     low, high = difference_interval(pairs)
     verdict = "cannot tell"
-    if p < alpha:
+    if p <= alpha:
         better, worse = names if pairs.first > pairs.second else names[::-1]
         verdict = f"{better} is better than {worse}"
     return {

@@ -59,7 +59,7 @@ def compare_unpaired(
     low, high = difference_interval(first, second)
     difference = first[0] / first[1] - second[0] / second[1]
     verdict = "cannot tell"
-    if p < alpha:
+    if p <= alpha:
         better, worse = names if difference > 0 else names[::-1]
         verdict = f"{better} is better than {worse}"
     return {

@@ -5,7 +5,7 @@ import pytest
 from curve import quintic
 
 from vla_controller.planning.braking import Stops, rest_to_rest_duration
-from vla_controller.planning.planner import smooth, smoothing_weight
+from vla_controller.planning.planner import smooth, smooth_within_limits, smoothing_weight
 from vla_controller.planning.timeline import Timeline
 
 STEP = 100_000_000
@@ -107,3 +107,37 @@ def test_splitting_a_motion_leaves_the_curve_as_it_was():
     t = np.linspace(times[0], times[-1], 997).astype(np.int64)
     for one, other, tolerance in zip(whole.sample(t), split.sample(t), (1e-12, 1e-10, 1e-8)):
         np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
+
+
+def test_knots_older_than_a_message_may_begin_are_cut_there():
+    start, intervals, wanted, weight, _ = a_problem(3)
+    q, v, a = knots(start, intervals, wanted, weight)
+    times = 5_000_000_000 + np.concatenate([[0], np.cumsum(intervals)]).astype(np.int64)
+    whole = Timeline(times, q, v, a)
+    earliest = int(times[2]) + 41_234_567
+    cut = whole.knots_from(int(times[1]), earliest)
+    assert cut[0].tolist() == [earliest, *times[3:]]
+    t = np.linspace(earliest, times[-1], 97).astype(np.int64)
+    for one, other, tolerance in zip(whole.sample(t), Timeline(*cut).sample(t), (1e-12, 1e-10, 1e-8)):
+        np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
+    assert whole.times_ns[2] == times[2], "the motion itself stays as it was"
+    assert whole.knots_from(int(times[2]), int(times[2]))[0].tolist() == times[2:].tolist()
+
+
+@pytest.mark.parametrize("wanted", [[[0.06]], [[0.02], [0.06]], [[0.03], [0.05], [0.02]]])
+def test_a_velocity_is_brought_below_its_limit_at_the_knot_before_the_last_too(wanted):
+    intervals, zero, far = (STEP,) * (len(wanted) + 1), np.zeros(1), np.full(1, 1e6)
+    start, weights = (zero, zero, zero), (smoothing_weight(20.0, 0.1),) * len(wanted)
+
+    def fastest(velocity):
+        *after, rounds = smooth_within_limits(
+            start, intervals, np.array(wanted), weights, np.array([velocity]), far, far
+        )
+        q, v, a = [np.concatenate([s[None], x]) for s, x in zip(start, after)]
+        ends = [((q[k], v[k], a[k]), (q[k + 1], v[k + 1], a[k + 1])) for k in range(len(intervals))]
+        return max(abs(quintic(0.1, *end, t)[1][0]) for end in ends for t in np.linspace(0, 0.1, 101)), rounds
+
+    free, rounds = fastest(1e6)
+    assert rounds == 0
+    kept, rounds = fastest(0.7 * free)
+    assert 0.5 * free < kept <= 0.7 * free * (1 + 1e-9) and 0 < rounds < 10

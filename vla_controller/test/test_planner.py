@@ -1,7 +1,14 @@
 """The smoothing spline and the stop: optimal, smooth, and at rest in the end."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
+from cells import HOME, Rig, arm_section, make_card
 from curve import quintic
 
 from vla_controller.planning.braking import Stops, rest_to_rest_duration
@@ -141,3 +148,46 @@ def test_a_velocity_is_brought_below_its_limit_at_the_knot_before_the_last_too(w
     assert rounds == 0
     kept, rounds = fastest(0.7 * free)
     assert 0.5 * free < kept <= 0.7 * free * (1 + 1e-9) and 0 < rounds < 10
+
+
+UNCOMPILED = """
+import json, sys
+import numpy as np
+from test_planner import plans
+json.dump([plan.tolist() for plan in plans()], sys.stdout)
+"""
+
+
+def plans():
+    """Arm messages' positions of chunks that meet box, range and speeds in joints and in the tool's space, and of a stop."""
+    made = []
+    for space, wish in (
+        ("EE_DELTA", [0.03, 0.05, 0.0, 0.0, 0.1, 0.4]),
+        ("JOINT_POSITION", [0.0, 0.5, 0.0, 0.9, 0.0, 0.0, 9.0]),
+    ):
+        section = arm_section()
+        section["limits"] |= {
+            "workspace_max": [0.45, 0.4, 0.6],
+            "collision": {"self_collision": False, "table_height": None},
+        }
+        rig = Rig(make_card(space, arms=[section], horizon=4))
+        q = np.tile(wish, (4, 1)) + (HOME if space == "JOINT_POSITION" else 0.0)
+        rig.send(q)
+        rig.run(50)
+        rig.take(rig.controller.on_controller_state(0, rig.names, rig.q, 1.0, rig.now))
+        rig.take(rig.controller.stop(rig.now))
+        made += [message.positions for message in rig.arm_messages]
+    return made
+
+
+def test_uncompiled_the_kernels_plan_the_same_and_reach_beyond_no_array():
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), environment.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", UNCOMPILED], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    uncompiled, compiled = json.loads(done.stdout), plans()
+    assert len(uncompiled) == len(compiled) == 4
+    for one, other in zip(uncompiled, compiled):
+        np.testing.assert_allclose(one, other, atol=1e-9)

@@ -5,6 +5,7 @@ import pytest
 from cells import HOME, MS, Rig, arm_section, make_card, panda_model, straight
 
 from vla_contract.report import Phase, Verdict
+from vla_contract.status import ControllerState
 from vla_controller.intake.joint_states import JointStates
 from vla_controller.planning.limits import check_curve
 
@@ -88,6 +89,17 @@ def test_one_slowed_arm_of_two_keeps_both_still():
     rig.take(rig.controller.on_controller_state(0, names[0], HOME, 1.0, rig.now))
     rig.send(np.zeros((16, 14)), 1)
     assert [r for r in rig.reports if r.sequence == 1][0].verdict is Verdict.ACCEPTED
+
+
+def test_a_controller_state_that_lacks_a_joint_says_nothing_of_where_the_arm_is():
+    rig = Rig()
+    rig.send(straight())
+    rig.run(100)
+    far = HOME + 0.5
+    for names in (rig.names[:6], ["other"]):
+        rig.take(rig.controller.on_controller_state(0, names, far[: len(names)], 1.0, rig.now))
+        rig.run(200)
+    assert rig.output.status is ControllerState.TRACKING
 
 
 @pytest.mark.parametrize("where", ["q", "v", "a", "times"])

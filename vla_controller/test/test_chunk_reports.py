@@ -83,6 +83,19 @@ def test_superseded_before_its_first_step(rig):
     assert (closed.verdict, closed.steps_executed, closed.first_executed_ns) == (Verdict.SUPERSEDED, 0, 0)
 
 
+def test_steps_that_were_past_are_skipped_and_not_executed(rig):
+    rig.send(straight())
+    rig.run(700)
+    rig.send(straight((0.05, 0.0, 0.0)), 1, stamp_ns=rig.now - 250 * MS)
+    rig.run(4000)
+    first, second = rig.of_phase(Phase.CLOSED)
+    assert (second.steps_executed, second.steps_skipped, second.steps_superseded) == (14, 2, 0)
+    assert second.message == "" and "sequence 1" in first.message
+    counts = rig.controller.snapshot(rig.now).counts
+    assert (counts.steps_executed, counts.steps_skipped) == (first.steps_executed + 14, 2)
+    assert counts.steps_superseded == first.steps_superseded == 16 - first.steps_executed
+
+
 def test_gaps_are_reported_lost_once(rig):
     rig.send(straight(), 0)
     rig.send(straight(), 3)

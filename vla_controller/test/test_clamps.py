@@ -160,6 +160,8 @@ def test_open_loop_limit_ends_the_motion_early(rig):
     assert cut == list(range(7, 16))  # from rest: step i is due 20 ms + (i + 1) * 100 ms after now
     np.testing.assert_allclose(report.planned_actions[7, :3], [0.008, 0.0, 0.0], atol=1e-12)  # 80 ms of it are left
     np.testing.assert_array_equal(report.planned_actions[8:, :6], 0.0)
+    at_the_limit = rig.tool(rig.now + 800 * MS)[:3, 3] - rig.model.forward(HOME)[:3, 3]
+    np.testing.assert_allclose(at_the_limit, [0.078, 0.0, 0.0], atol=1e-3)
     rig.run(820)
     assert rig.output.status is ControllerState.BRAKING
     rig.run(500)

@@ -114,10 +114,19 @@ def test_a_way_out_and_back_between_two_samples_is_found():
     assert met_by_the_tool(knots, box_upper=np.array([2.0, 1.4 * furthest, 2.0]))[0] == -1
 
 
+def test_a_peak_between_two_samples_of_a_long_segment_is_found():
+    # 80 samples of 25 ms; 0.2 rad/s^2 turns it back in the middle between two of them, at 1.0125 s
+    peak = 0.1 * 1.0125**2
+    knots = first_joint((0.0, 2.0), (0.0, 0.4 * 1.0125 - 0.4), (0.2025, 0.2025 - 0.4), (-0.2, -0.2))
+    side, highest = (panda_model().forward(HOME + np.eye(7)[0] * q)[1, 3] for q in (peak - 0.1 * 0.0125**2, peak))
+    assert met_by_the_tool(knots, box_upper=np.array([2.0, 0.6 * side + 0.4 * highest, 2.0]))[0] == 1
+    assert met_by_the_tool(knots, box_upper=np.array([2.0, highest + 1e-6, 2.0]))[0] == -1
+
+
 def test_a_contact_is_told_with_what_is_missing_to_the_margin():
     arm = Rig().controller._arms.arms[0]
-    wide = replace(arm.limits, box_lower=-WIDE, box_upper=WIDE, tool_speed=9.0, tool_angular_speed=20.0)
-    wide = replace(wide, velocity=np.full(7, 9.0), acceleration=np.full(7, 99.0))
+    wide = replace(arm.limits, box_lower=-WIDE, box_upper=WIDE, tool_speed=99.0, tool_angular_speed=99.0)
+    wide = replace(wide, velocity=np.full(7, 99.0), acceleration=np.full(7, 999.0), jerk=np.full(7, 99_999.0))
 
     def violation(seconds, *positions):
         q = np.stack(positions)
@@ -125,10 +134,10 @@ def test_a_contact_is_told_with_what_is_missing_to_the_margin():
         return check_curve(wide, arm.model, times, q, np.zeros_like(q), np.zeros_like(q), arm.collision)
 
     beyond = [1.5562, 1.3606, -1.1451, -2.9163, 2.366, 2.1573, -2.6427]  # free, and so is HOME, but not the way between
-    on_the_way = violation((0.0, 1.0, 2.5), HOME, HOME + 0.02, beyond)
+    on_the_way = violation((0.0, 0.3, 0.8), HOME, HOME + 0.02, beyond)
     assert (on_the_way.limit, on_the_way.segment) == ("collision panda_link7 table", 1)
     assert on_the_way.amount == 0.0, "it ends where the margin does"
-    assert violation((0.0, 1.0), HOME, HOME + 0.02) is None
+    assert violation((0.0, 0.3), HOME, HOME + 0.02) is None
     T, heights = arm.model.forward(HOME), []
     for above in (0.002, -0.003):  # the lowest ball of the hand ends 0.0404 m above the tool
         T[2, 3] = above - 0.0404

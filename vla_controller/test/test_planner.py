@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cells import HOME, Rig, arm_section, make_card
+from cells import HOME, MS, Rig, arm_section, make_card
 from curve import quintic
 
 from vla_controller.planning.braking import Stops, rest_to_rest_duration
@@ -38,7 +38,7 @@ def cost(intervals, q, v, a, wanted, weight):
 def a_problem(seed):
     rng = np.random.default_rng(seed)
     start = tuple(rng.normal(0, s, 2) for s in (1.0, 0.3, 1.0))
-    intervals = (37_000_000,) + (STEP,) * 6
+    intervals = (37_000_000, STEP, 60_000_000, 140_000_000, STEP, 80_000_000, STEP)
     wanted = start[0] + np.cumsum(rng.normal(0, 0.02, (4, 2)), axis=0)
     return start, intervals, wanted, smoothing_weight(20.0, 0.1), rng
 
@@ -172,7 +172,7 @@ def plans():
         }
         rig = Rig(make_card(space, arms=[section], horizon=4))
         q = np.tile(wish, (4, 1)) + (HOME if space == "JOINT_POSITION" else 0.0)
-        rig.send(q)
+        rig.send(q, valid_for_ns=380 * MS)  # the last step in part
         rig.run(50)
         rig.take(rig.controller.on_controller_state(0, rig.names, rig.q, 1.0, rig.now))
         rig.take(rig.controller.stop(rig.now))

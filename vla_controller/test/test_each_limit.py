@@ -1,4 +1,6 @@
-"""Each limit of each joint binds alone: all others are far away, and the executed curve comes near to this one, never over it."""
+"""Each limit of each joint binds alone: all others are far away, and the executed curve comes near to this one, never over it.
+
+And where a curve meets the tool's limits, or a contact, between its knots."""
 
 from dataclasses import replace
 
@@ -136,7 +138,7 @@ def test_a_contact_is_told_with_what_is_missing_to_the_margin():
     beyond = [1.5562, 1.3606, -1.1451, -2.9163, 2.366, 2.1573, -2.6427]  # free, and so is HOME, but not the way between
     on_the_way = violation((0.0, 0.3, 0.8), HOME, HOME + 0.02, beyond)
     assert (on_the_way.limit, on_the_way.segment) == ("collision panda_link7 table", 1)
-    assert on_the_way.amount == 0.0, "it ends where the margin does"
+    assert on_the_way.amount == 0.0, "found where the margin begins"
     assert violation((0.0, 0.3), HOME, HOME + 0.02) is None
     T, heights = arm.model.forward(HOME), []
     for above in (0.002, -0.003):  # the lowest ball of the hand ends 0.0404 m above the tool

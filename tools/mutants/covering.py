@@ -47,6 +47,8 @@ class Covering:
         for case in ElementTree.parse(results).iter("testcase"):
             if not list(case):  # neither failed nor skipped
                 seconds[f"{case.get('file')}::{case.get('name')}"] = float(case.get("time"))
+        if not seconds:
+            raise SystemExit(f"make mutants: no test of {self._group.name} passed; its tests come first: {results} says why")
         self._times.write_text(json.dumps(seconds))
 
 

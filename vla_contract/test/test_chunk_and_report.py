@@ -91,6 +91,14 @@ def test_a_report_has_a_row_for_each_step_stamp():
         make_report(planned_actions=np.ones((2, 3)), step_stamps_ns=[10])
 
 
+def test_a_report_that_says_no_more_tells_of_nothing_done():
+    report = make_report()
+    done = (report.steps_executed, report.steps_skipped, report.steps_clamped, report.steps_superseded)
+    stamps = (report.first_executed_ns, report.last_executed_ns, report.received_steady_ns, report.published_steady_ns)
+    assert done == stamps == (0, 0, 0, 0)
+    assert report.clamps == report.anchor == () and report.planned_actions.shape == (0, 3)
+
+
 def test_refusals_are_told_from_what_is_executed():
     assert not Verdict.ACCEPTED.is_refusal and not Verdict.BRAKE.is_refusal
     assert all(verdict.is_refusal for verdict in Verdict if verdict >= 2)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from vla_contract.demonstration import DatasetInfo, Demonstration, DemonstrationError, dataset_index
+from vla_contract.files.arrays import open_npz
 
 
 def make(frames: int = 3, **changes) -> Demonstration:
@@ -32,6 +33,16 @@ def test_round_trip(tmp_path):
     for name in ("instruction", "task", "seed", "success", "step_period_ns", "meta"):
         assert getattr(back, name) == getattr(episode, name)
     assert len(back) == 3
+
+
+def test_a_small_file_may_unpack_to_many_times_its_size(tmp_path):
+    depth = np.full((200, 300), 7, np.int16)
+    np.savez_compressed(tmp_path / "a.npz", depth=depth, scale=np.float64(0.001))
+    assert 20 * (tmp_path / "a.npz").stat().st_size < depth.nbytes
+    with open_npz(tmp_path / "a.npz", 10_000) as arrays:
+        assert set(arrays.names) == {"depth", "scale"}
+        np.testing.assert_array_equal(arrays.read("depth"), depth)
+        assert arrays.read("scale").shape == () and arrays.read("scale") == 0.001
 
 
 def test_an_episode_without_frames_is_kept_too(tmp_path):

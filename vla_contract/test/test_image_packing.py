@@ -95,6 +95,12 @@ def test_a_jpeg_keeps_the_colours_of_single_pixels():
     assert np.abs(rows.reshape(pixels.shape).astype(int) - pixels).mean() < 15
 
 
+def test_an_encoder_that_makes_nothing_of_an_image_is_told(monkeypatch):
+    monkeypatch.setattr("cv2.imencode", lambda *_: (False, None))
+    with pytest.raises(ImageError, match=f"no png of {WIDTH}x{HEIGHT} pixels: the encoder refuses it"):
+        pack_rows(scene(), "rgb8", "png")
+
+
 def test_what_cannot_be_packed_or_unpacked_is_told():
     image = raw("rgb8")
     image.encoding = "32FC1"

@@ -186,3 +186,20 @@ def test_each_field_has_a_gap_and_a_slack_of_its_own():
     assert history.at(T0 + 250 * MS).field == "a.position" and history.at(T0 + 250 * MS).judged_ns == 170 * MS
     far = history.at(T0 - 150 * MS)
     assert (far.field, far.judged_ns) == ("a.position", 190 * MS)
+
+
+def test_what_is_stamped_too_far_ahead_of_the_clock_is_not_taken_and_told():
+    history = StateHistory(["a.position", "b.position"], ahead_ns=30 * MS)
+    assert history.add(T0 + 30 * MS, ["a", "b"], [1.0, 2.0], received_ns=T0)
+    assert not history.add(T0 + 71 * MS, ["a"], [9.0], received_ns=T0 + 40 * MS)
+    assert history.newest() == pytest.approx([1.0, 2.0])
+    assert (history.ahead_ns("a.position"), history.ahead_ns("b.position")) == (31 * MS, 0)
+    assert history.add(T0 + 75 * MS, ["a"], [3.0])  # when it came is not known
+    assert history.newest() == pytest.approx([3.0, 2.0]) and history.ahead_ns("a.position") == 0
+
+
+def test_a_clock_that_was_set_back_forgets_what_lies_ahead_of_it():
+    history = StateHistory(["a.position"], ahead_ns=30 * MS)
+    history.add(T0 + 900 * MS, ["a"], [1.0], received_ns=T0 + 900 * MS)
+    assert history.add(T0 + 10 * MS, ["a"], [5.0], received_ns=T0)
+    assert history.newest()[0] == 5.0 and history.stamps_ns()[0] == T0 + 10 * MS

@@ -47,6 +47,12 @@ def test_refused_with_verdict_and_reason(rig, case):
     assert rig.trajectories == [] and rig.output.status is ControllerState.IDLE
 
 
+def test_clocks_may_differ_by_50_ms(rig):
+    rig.send(straight(), 0, stamp_ns=rig.now + 50 * MS)
+    rig.send(straight(), 1, stamp_ns=rig.now + 50 * MS + 1)
+    assert [r.verdict for r in rig.of_phase(Phase.SCHEDULED)] == [Verdict.ACCEPTED, Verdict.STALE]
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("column", [0, 5])
 def test_values_that_are_not_finite(rig, value, column):

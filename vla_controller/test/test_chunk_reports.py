@@ -39,7 +39,9 @@ def test_each_chunk_is_closed_exactly_once(seed):
     for phase in Phase:
         assert Counter(r.sequence for r in rig.of_phase(phase)) == Counter(sent)
     counts = rig.controller.snapshot(rig.now).counts
-    assert counts.chunks_received == len(sent) == counts.chunks_accepted + counts.chunks_refused
+    refused = sum(report.verdict not in (Verdict.ACCEPTED, Verdict.BRAKE) for report in rig.of_phase(Phase.SCHEDULED))
+    assert (counts.chunks_received, counts.chunks_refused) == (len(sent), refused)
+    assert counts.chunks_accepted == len(sent) - refused != refused
     for report in rig.of_phase(Phase.CLOSED):
         if report.verdict in (Verdict.ACCEPTED, Verdict.SUPERSEDED):
             assert report.steps_executed + report.steps_skipped + report.steps_superseded == 16
@@ -79,6 +81,19 @@ def test_superseded_before_its_first_step(rig):
     rig.run(50)
     (closed,) = rig.of_phase(Phase.CLOSED)
     assert (closed.verdict, closed.steps_executed, closed.first_executed_ns) == (Verdict.SUPERSEDED, 0, 0)
+
+
+def test_steps_that_were_past_are_skipped_and_not_executed(rig):
+    rig.send(straight())
+    rig.run(700)
+    rig.send(straight((0.05, 0.0, 0.0)), 1, stamp_ns=rig.now - 250 * MS)
+    rig.run(4000)
+    first, second = rig.of_phase(Phase.CLOSED)
+    assert (second.steps_executed, second.steps_skipped, second.steps_superseded) == (14, 2, 0)
+    assert second.message == "" and "sequence 1" in first.message
+    counts = rig.controller.snapshot(rig.now).counts
+    assert (counts.steps_executed, counts.steps_skipped) == (first.steps_executed + 14, 2)
+    assert counts.steps_superseded == first.steps_superseded == 16 - first.steps_executed
 
 
 def test_gaps_are_reported_lost_once(rig):

@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
-from cells import HOME, LOWER, MS, UPPER, Rig, make_card, straight
+from cells import HOME, LOWER, MS, UPPER, Rig, arm_section, make_card, straight
 
 import vla_controller.planning.chunk_plan
 from vla_contract.report import Phase, Verdict
 from vla_contract.status import ControllerState
+from vla_controller.planning.kernels import follow
 from vla_controller.planning.limits import Violation
+from vla_motion.kinematics import inverse_path
+from vla_motion.model import RobotModel
 
 HOME_X, HOME_Z = 0.41489, 0.39695  # of the tool [m]
 
@@ -157,10 +160,59 @@ def test_open_loop_limit_ends_the_motion_early(rig):
     assert cut == list(range(7, 16))  # from rest: step i is due 20 ms + (i + 1) * 100 ms after now
     np.testing.assert_allclose(report.planned_actions[7, :3], [0.008, 0.0, 0.0], atol=1e-12)  # 80 ms of it are left
     np.testing.assert_array_equal(report.planned_actions[8:, :6], 0.0)
+    at_the_limit = rig.tool(rig.now + 800 * MS)[:3, 3] - rig.model.forward(HOME)[:3, 3]
+    np.testing.assert_allclose(at_the_limit, [0.078, 0.0, 0.0], atol=1e-3)
     rig.run(820)
     assert rig.output.status is ControllerState.BRAKING
     rig.run(500)
     assert rig.output.status is ControllerState.IDLE
+
+
+@pytest.mark.parametrize("space", ["EE_POSE", "JOINT_POSITION"])
+def test_of_the_step_that_the_open_loop_limit_cuts_a_share_is_done(space):
+    rig = Rig(make_card(space))
+    here = HOME if space == "JOINT_POSITION" else np.concatenate([rig.model.forward(HOME)[:3, 3], [np.pi, 0.0, 0.0]])
+    wanted = np.tile(here, (16, 1))
+    wanted[:, 0] += 0.01 * np.arange(1, 17)
+    rig.send(wanted, valid_for_ns=800 * MS)
+    planned = rig.reports[0].planned_actions[:, 0] - here[0]
+    np.testing.assert_allclose(planned[6:9], [0.07, 0.078, 0.078], atol=1e-5)  # 80 of 100 ms are left
+
+
+def test_joint_positions_that_lead_out_of_the_box_go_along_its_side():
+    section = arm_section()
+    section["limits"]["workspace_max"] = [0.5, 0.4, 0.6]
+    rig = Rig(make_card("JOINT_POSITION", arms=[section]))
+    T = np.repeat(rig.model.forward(HOME)[None], 16, axis=0)
+    T[:, :2, 3] += np.outer(np.arange(1, 17), [0.0125, 0.015])  # to 0.61 in x, the side is at 0.5
+    rig.send(inverse_path(rig.model, T, HOME, posture=HOME))
+    assert any(c.limit == "workspace x" and c.step > 13 for c in rig.reports[0].clamps)
+    end = tool_path(rig)[-1, :3, 3]
+    assert 0.48 < end[0] <= 0.5
+    np.testing.assert_allclose(end[1:], T[-1, 1:3, 3], atol=0.03)
+
+
+def test_a_slide_keeps_to_range_and_box_as_turning_joints_do():
+    inertial = '<inertial pos="0 0 0" mass="1" diaginertia="1 1 1"/>'
+    text = (
+        f'<mujoco><worldbody><body name="base"><body><joint name="slide" type="slide" axis="1 0 0" range="-1 1"/>{inertial}'
+        f'<body><joint name="turn" range="-3 3"/>{inertial}<site name="tool" pos="0.1 0 0.3"/></body></body></body>'
+        "</worldbody></mujoco>"
+    )
+    model = RobotModel.from_mjcf(text, ["slide", "turn"], "tool", "base")
+    far = np.full(2, 9.0)
+    limits = follow.StepLimits(
+        9.0, 9.0, np.array([-9.0, -9.0, -9.0]), np.array([0.55, 9.0, 9.0]), model.lower, -model.lower, far
+    )
+    wanted = np.array([[0.2, 0.0], [0.6, 0.0], [1.5, np.pi / 2]])
+    q, noted = np.empty((3, 2)), np.empty((20, 3))
+    zero = np.zeros(2)
+    count = follow.follow_joints(model.chain, limits, follow.Steps(4, 1.0, False), zero, zero, wanted, q, noted)
+    np.testing.assert_allclose(q[0], wanted[0], atol=1e-12)
+    assert model.forward(q[1])[0, 3] == pytest.approx(0.55, abs=1e-4)
+    assert np.all(model.forward_batch(q)[:, 0, 3] <= 0.55 + 1e-4)
+    assert {(step, code) for step, code, _ in noted[:count].tolist()} >= {(5, 0), (6, follow.POSITION), (6, 0)}
+    assert noted[0].tolist() == pytest.approx([5, 0, 0.15])
 
 
 def test_without_a_way_the_motion_under_way_stays(rig, monkeypatch):

@@ -5,6 +5,7 @@ import pytest
 from cells import HOME, MS, Rig, arm_section, make_card, panda_model, straight
 
 from vla_contract.report import Phase, Verdict
+from vla_contract.status import ControllerState
 from vla_controller.intake.joint_states import JointStates
 from vla_controller.planning.limits import check_curve
 
@@ -77,6 +78,19 @@ def test_a_velocity_that_is_not_measured_is_the_way_over_the_time(velocities):
     np.testing.assert_allclose(states.velocities, [2.5, -0.5, 0.0], atol=1e-12)
 
 
+def test_an_arm_stands_that_has_kept_its_place_for_100_ms():
+    states = JointStates(("a", "b"), np.full(2, 100.0))
+
+    def stands(ms, b):
+        states.update(ms * MS, ("a", "b"), [0.1, b], None)
+        return states.stands
+
+    assert [stands(*state) for state in ((0, 0.2), (50, 0.204), (99, 0.196), (100, 0.2))] == [False, False, False, True]
+    assert [stands(*state) for state in ((110, 0.206), (209, 0.203), (210, 0.2105))] == [False, False, True]
+    # slowly away: never further in one step than it trembles
+    assert not any(stands(220 + 40 * n, 0.2105 + 0.004 * n) for n in range(1, 10))
+
+
 def test_one_slowed_arm_of_two_keeps_both_still():
     left, right = arm_section("left", "panda"), arm_section("right", "other")
     rig = Rig(make_card(arms=[left, right]), models=[panda_model("panda"), panda_model("other")])
@@ -88,6 +102,17 @@ def test_one_slowed_arm_of_two_keeps_both_still():
     rig.take(rig.controller.on_controller_state(0, names[0], HOME, 1.0, rig.now))
     rig.send(np.zeros((16, 14)), 1)
     assert [r for r in rig.reports if r.sequence == 1][0].verdict is Verdict.ACCEPTED
+
+
+def test_a_controller_state_that_lacks_a_joint_says_nothing_of_where_the_arm_is():
+    rig = Rig()
+    rig.send(straight())
+    rig.run(100)
+    far = HOME + 0.5
+    for names in (rig.names[:6], ["other"]):
+        rig.take(rig.controller.on_controller_state(0, names, far[: len(names)], 1.0, rig.now))
+        rig.run(200)
+    assert rig.output.status is ControllerState.TRACKING
 
 
 @pytest.mark.parametrize("where", ["q", "v", "a", "times"])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cells import MS, arm_section, make_card
+from cells import HOME, MS, Rig, arm_section, make_card, straight
 
 from vla_contract.report import ChunkReport, Clamp, Phase, Verdict
 from vla_controller.books.markers import MotionShapes, ShapeKind, box_edges
@@ -43,6 +43,19 @@ def test_path_and_box_are_in_the_base_frame():
 @pytest.mark.parametrize("path", [PATH[:1], PATH[:0]])
 def test_a_standing_arm_has_no_path(path):
     assert ("path", 0) not in drawn(MotionShapes(make_card()), [path])
+
+
+def test_the_path_of_the_tool_ends_where_the_motion_does_and_is_empty_before_the_first_command():
+    rig = Rig()
+    assert rig.controller.tool_path(rig.now).shape == (0, 3)
+    rig.send(straight((0.05, 0.02, 0.0)))
+    path = rig.controller.tool_path(rig.now)
+    assert len(path) > 10
+    np.testing.assert_allclose(path[0], rig.model.forward(HOME)[:3, 3], atol=1e-9)
+    rig.run(4000)
+    np.testing.assert_allclose(path[-1], rig.tool()[:3, 3], atol=1e-9)
+    assert np.linalg.norm(path[-1] - path[0]) > 0.08
+    assert rig.controller.tool_path(rig.now).shape == (1, 3)
 
 
 def test_clamped_steps_are_marked_where_the_tool_will_be_and_why():

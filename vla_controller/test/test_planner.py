@@ -1,11 +1,18 @@
 """The smoothing spline and the stop: optimal, smooth, and at rest in the end."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
+from cells import HOME, MS, Rig, arm_section, make_card
 from curve import quintic
 
 from vla_controller.planning.braking import Stops, rest_to_rest_duration
-from vla_controller.planning.planner import smooth, smoothing_weight
+from vla_controller.planning.planner import smooth, smooth_within_limits, smoothing_weight
 from vla_controller.planning.timeline import Timeline
 
 STEP = 100_000_000
@@ -31,7 +38,7 @@ def cost(intervals, q, v, a, wanted, weight):
 def a_problem(seed):
     rng = np.random.default_rng(seed)
     start = tuple(rng.normal(0, s, 2) for s in (1.0, 0.3, 1.0))
-    intervals = (37_000_000,) + (STEP,) * 6
+    intervals = (37_000_000, STEP, 60_000_000, 140_000_000, STEP, 80_000_000, STEP)
     wanted = start[0] + np.cumsum(rng.normal(0, 0.02, (4, 2)), axis=0)
     return start, intervals, wanted, smoothing_weight(20.0, 0.1), rng
 
@@ -107,3 +114,80 @@ def test_splitting_a_motion_leaves_the_curve_as_it_was():
     t = np.linspace(times[0], times[-1], 997).astype(np.int64)
     for one, other, tolerance in zip(whole.sample(t), split.sample(t), (1e-12, 1e-10, 1e-8)):
         np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
+
+
+def test_knots_older_than_a_message_may_begin_are_cut_there():
+    start, intervals, wanted, weight, _ = a_problem(3)
+    q, v, a = knots(start, intervals, wanted, weight)
+    times = 5_000_000_000 + np.concatenate([[0], np.cumsum(intervals)]).astype(np.int64)
+    whole = Timeline(times, q, v, a)
+    earliest = int(times[2]) + 41_234_567
+    cut = whole.knots_from(int(times[1]), earliest)
+    assert cut[0].tolist() == [earliest, *times[3:]]
+    t = np.linspace(earliest, times[-1], 97).astype(np.int64)
+    for one, other, tolerance in zip(whole.sample(t), Timeline(*cut).sample(t), (1e-12, 1e-10, 1e-8)):
+        np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
+    assert whole.times_ns[2] == times[2], "the motion itself stays as it was"
+    assert whole.knots_from(int(times[2]), int(times[2]))[0].tolist() == times[2:].tolist()
+
+
+@pytest.mark.parametrize("wanted", [[[0.06]], [[0.02], [0.06]], [[0.03], [0.05], [0.02]]])
+def test_a_velocity_is_brought_below_its_limit_at_the_knot_before_the_last_too(wanted):
+    intervals, zero, far = (STEP,) * (len(wanted) + 1), np.zeros(1), np.full(1, 1e6)
+    start, weights = (zero, zero, zero), (smoothing_weight(20.0, 0.1),) * len(wanted)
+
+    def fastest(velocity):
+        *after, rounds = smooth_within_limits(
+            start, intervals, np.array(wanted), weights, np.array([velocity]), far, far
+        )
+        q, v, a = [np.concatenate([s[None], x]) for s, x in zip(start, after)]
+        ends = [((q[k], v[k], a[k]), (q[k + 1], v[k + 1], a[k + 1])) for k in range(len(intervals))]
+        return max(abs(quintic(0.1, *end, t)[1][0]) for end in ends for t in np.linspace(0, 0.1, 101)), rounds
+
+    free, rounds = fastest(1e6)
+    assert rounds == 0
+    kept, rounds = fastest(0.7 * free)
+    assert 0.5 * free < kept <= 0.7 * free * (1 + 1e-9) and 0 < rounds < 10
+
+
+UNCOMPILED = """
+import json, sys
+import numpy as np
+from test_planner import plans
+json.dump([plan.tolist() for plan in plans()], sys.stdout)
+"""
+
+
+def plans():
+    """Arm messages' positions of chunks that meet box, range and speeds in joints and in the tool's space, and of a stop."""
+    made = []
+    for space, wish in (
+        ("EE_DELTA", [0.03, 0.05, 0.0, 0.0, 0.1, 0.4]),
+        ("JOINT_POSITION", [0.0, 0.5, 0.0, 0.9, 0.0, 0.0, 9.0]),
+    ):
+        section = arm_section()
+        section["limits"] |= {
+            "workspace_max": [0.45, 0.4, 0.6],
+            "collision": {"self_collision": False, "table_height": None},
+        }
+        rig = Rig(make_card(space, arms=[section], horizon=4))
+        q = np.tile(wish, (4, 1)) + (HOME if space == "JOINT_POSITION" else 0.0)
+        rig.send(q, valid_for_ns=380 * MS)  # the last step in part
+        rig.run(50)
+        rig.take(rig.controller.on_controller_state(0, rig.names, rig.q, 1.0, rig.now))
+        rig.take(rig.controller.stop(rig.now))
+        made += [message.positions for message in rig.arm_messages]
+    return made
+
+
+def test_uncompiled_the_kernels_plan_the_same_and_reach_beyond_no_array():
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), environment.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", UNCOMPILED], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    uncompiled, compiled = json.loads(done.stdout), plans()
+    assert len(uncompiled) == len(compiled) == 4
+    for one, other in zip(uncompiled, compiled):
+        np.testing.assert_allclose(one, other, atol=1e-9)

@@ -27,6 +27,7 @@ def test_around_what_is_in_the_way(q):
     assert not arm.collision.edge_free(np.array(q), HOME)
     rig.take(rig.controller.home(rig.now))
     assert rig.output.accepted, rig.output.message
+    assert not np.any(np.diff(rig.controller._arms.timeline.times_ns) % 1_000_000), "each leg takes whole milliseconds"
     path = along(rig)
     assert min(arm.collision.minimum_distance(q).distance for q in path) >= MARGIN - 1e-6
     tool = rig.model.forward_batch(path)[:, :3, 3]

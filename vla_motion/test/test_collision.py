@@ -96,6 +96,26 @@ def test_bounds_are_never_above_the_exact_distance_and_close_to_it(arm):
     assert np.percentile(np.concatenate(looseness), 95) < 1e-3
 
 
+def test_the_smallest_bound_is_near_the_distance_where_the_others_are_not_improved(arm):
+    apart = 0
+    for q in np.random.default_rng(4).uniform(panda.LOWER, panda.UPPER, (60, 7)):
+        bounds = collision_kernels.pair_bounds(q, arm._pairs, arm._chain, arm._shapes, arm._table, 0.0)
+        distance = arm.minimum_distance(q).distance
+        if distance > 0:
+            assert bounds.min() == pytest.approx(distance, abs=1e-5)
+            apart += 1
+    assert apart > 20
+
+
+@pytest.mark.parametrize("q", [(2.5794, 0.29893, 1.54941), (1.2014, 0.29123, -1.5481)])
+def test_an_overlap_is_not_told_far_deeper_than_it_is(q):
+    closest = gantry('<geom type="cylinder" size="0.05 0.3"/>').minimum_distance(np.array(q))
+    along = -q[1] * np.sin(q[2])  # of the ball's centre, along the cylinder's axis and out from it
+    out = abs(q[1] * np.cos(q[2]))
+    exact = max(out - 0.05, abs(along) - 0.3) - 0.1
+    assert exact - 0.015 < closest.distance <= exact + 1e-6
+
+
 def test_exact_distances_agree_with_mujoco(arm):
     simulated = mujoco.MjModel.from_xml_string(collision_panda.mjcf())
     data = mujoco.MjData(simulated)
@@ -148,6 +168,20 @@ def test_what_belongs_to_the_arm_is_checked_and_nothing_else(arm):
     for first, second in arm.body_pairs:
         if second != "table":
             assert (first, second) not in [(f"panda_link{i}", f"panda_link{i + 1}") for i in range(7)]
+
+
+def test_what_is_fixed_to_a_link_belongs_to_it_and_what_hangs_on_another_joint_does_not():
+    side = (
+        '<body name="bracket" pos="0 0.5 0"><geom type="sphere" size="0.04"/>'
+        '<body name="camera" pos="0 0.2 -0.3"><geom type="sphere" size="0.03"/></body></body>'
+        '<body name="flap"><joint name="loose"/><geom type="sphere" size="0.9"/>'
+        '<body name="knob"><geom type="sphere" size="0.8"/></body></body>'
+    )
+    model = gantry('<geom type="sphere" size="0.05"/>' + side, table_height=-1.0)
+    assert {first for first, second in model.body_pairs if second == "table"} == {"c", "bracket", "camera"}
+    closest = model.minimum_distance(np.array([0.3, 1.0, 0.0]))
+    assert (closest.first, closest.second) == ("camera", "table")
+    assert closest.distance == pytest.approx(1.0 - 0.3 - 0.03, abs=1e-5)
 
 
 def test_switches_and_excluded_pairs_are_respected():

@@ -106,6 +106,19 @@ def test_continuous_urdf_joint_is_one_angle():
     np.testing.assert_allclose(model.forward(panda.HOME), panda.closed_form(panda.HOME), atol=1e-12)
 
 
+@pytest.mark.parametrize(("travel", "expected"), [(0.3, [1.175, 1.0, 0.125]), (0.9, [1.775, 1.275, 0.125])])
+def test_reach_is_the_longest_way_to_the_tool_and_of_a_slide_at_least_one(travel, expected):
+    inertial = '<inertial pos="0 0 0" mass="1" diaginertia="1 1 1"/>'
+    text = (
+        f'<mujoco><worldbody><body name="base"><body pos="0 0 2"><joint name="turn"/>{inertial}'
+        f'<body pos="0.3 0 0.4"><joint name="slide" type="slide" axis="1 0 0" range="-0.1 {travel - 0.1}"/>{inertial}'
+        f'<body pos="0 0.25 0"><joint name="wrist" axis="0 1 0"/>{inertial}<site name="tool" pos="0 0 0.125"/>'
+        "</body></body></body></body></worldbody></mujoco>"
+    )
+    model = RobotModel.from_mjcf(text, ["turn", "slide", "wrist"], "tool", "base")
+    np.testing.assert_allclose(model.reach, expected)
+
+
 def test_files_and_compiled_models_are_read_too(tmp_path):
     path = tmp_path / "panda.xml"
     path.write_text(panda.mjcf())

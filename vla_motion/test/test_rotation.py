@@ -52,6 +52,14 @@ def test_quaternions_are_in_ros_order():
         rotation.rotation_from_quaternion([0, 0, 0, 0])
 
 
+def test_quaternions_of_stacks_are_those_of_each():
+    r = random_vectors(12).reshape(3, 4, 3)
+    half = 0.5 * np.linalg.norm(r, axis=-1, keepdims=True)
+    q = rotation.quaternion_from_rotation(rotation.exp(r))
+    np.testing.assert_allclose(q, np.concatenate([r * np.sin(half) / (2 * half), np.cos(half)], axis=-1), atol=1e-14)
+    np.testing.assert_allclose(rotation.rotation_from_quaternion(q)[2, 1], pin.exp3(r[2, 1]), atol=1e-14)
+
+
 def test_deltas_turn_about_the_base_axes():
     T = rotation.vector_to_pose([0.1, 0.2, 0.3, 0.0, np.pi / 2, 0.0])
     moved = rotation.compose_left(T, [0.01, 0.0, 0.0, 0.0, 0.0, np.pi / 2])

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from vla_motion.spline import SplineTrajectory, quintic_coefficients, segment_coefficients
+from vla_motion.spline import (
+    SplineTrajectory,
+    evaluate,
+    evaluation_matrices,
+    quintic_coefficients,
+    segment_coefficients,
+)
+from vla_motion.spline_extrema import spline_peaks, spline_position_bounds
 from vla_motion.trajectory import JointTrajectory
 
 NS = 1_000_000_000
@@ -103,6 +110,28 @@ def test_peaks_bound_the_curve_and_are_reached(fields):
         np.testing.assert_allclose(derivatives[0].max(axis=0), high[k], atol=2e-5)
         np.testing.assert_allclose(derivatives[0].min(axis=0), low[k], atol=2e-5)
         assert np.all(derivatives[0] <= high[k] + 1e-12) and np.all(derivatives[0] >= low[k] - 1e-12)
+
+
+def test_extremes_of_a_cubic_are_exact():
+    # t^3 / 6 - t^2 / 6 + v t: slowest at 1/3, where the speed is v - 1/18
+    C = np.zeros((1, 6, 3))
+    C[0, 1] = 0.0, -1.0, 1 / 18 - 0.5
+    C[0, 2], C[0, 3] = -1 / 6, 1 / 6
+    velocity, acceleration, jerk = spline_peaks(C, np.ones(1))
+    np.testing.assert_allclose(velocity[0], [1 / 6, 1 + 1 / 18, 0.5], rtol=1e-14)
+    np.testing.assert_allclose(acceleration[0], 2 / 3, rtol=1e-14)
+    np.testing.assert_allclose(jerk[0], 1.0, rtol=1e-14)
+    low, high = spline_position_bounds(C, np.ones(1))
+    np.testing.assert_allclose([low[0, 0], high[0, 0]], [-2 / 81, 0.0], rtol=1e-14)  # slowest again at 2/3
+
+
+def test_a_product_with_the_matrix_is_the_polynomial_and_its_derivatives():
+    C = np.random.default_rng(50).normal(size=(3, 6, 2))
+    matrices = evaluation_matrices(C)
+    for segment, t in ((0, 0.3), (2, 1.7)):
+        polynomials = [np.polynomial.Polynomial(column) for column in C[segment].T]
+        expected = [[p.deriv(order)(t) for p in polynomials] for order in range(3)]
+        np.testing.assert_allclose(evaluate(matrices[segment], t), expected, rtol=1e-12)
 
 
 def test_from_a_message():

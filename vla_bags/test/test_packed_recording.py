@@ -18,7 +18,7 @@ from vla_bags.offered_qos import Offered
 from vla_bags.reader import Bag, BagError
 from vla_bags.recorded_cameras import find_camera, packed_images
 from vla_bags.recording import Recording, RecordingLimits
-from vla_bags.ros.video import VideoPacker
+from vla_bags.video_messages import VideoPacker
 from vla_contract.image_encodings import ImageError
 from vla_contract.ros.image_packing import pack_serialized
 

@@ -14,8 +14,8 @@ from vla_bags.image_packer import VIDEO_TYPE
 from vla_bags.mcap_file import McapFile
 from vla_bags.reader import Bag, BagError
 from vla_bags.recorded_cameras import find_camera, packed_images
-from vla_bags.ros.video import VideoPacker
 from vla_bags.video import has_keyframe
+from vla_bags.video_messages import VideoPacker
 from vla_contract.ros.images import pixels_of
 
 EVERY_MS = 40

@@ -75,7 +75,7 @@ class RecordedVideos:
 
 
 def _new_unpacker(encoding: str):
-    from vla_bags.ros.video import VideoUnpacker, check_installed
+    from vla_bags.video_messages import VideoUnpacker, check_installed
 
     check_installed()
     return VideoUnpacker(encoding)

@@ -36,7 +36,7 @@ from vla_bags.offered_qos import Offered, Wanted, fitting
 from vla_bags.reader import message_type
 from vla_bags.recorded_topics import absolute, check_names, default_topics
 from vla_bags.recording import IMAGE_TYPES, Recording, RecordingLimits
-from vla_bags.ros.video import VideoPacker, check_installed
+from vla_bags.video_messages import VideoPacker, check_installed
 from vla_contract.card import CardError
 from vla_contract.command import this_command
 from vla_contract.image_encodings import ImageError

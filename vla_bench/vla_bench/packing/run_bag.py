@@ -14,7 +14,7 @@ from vla_bags.bag_folder import BagFolder
 from vla_bags.definitions import Definitions
 from vla_bags.image_packer import PACKED_TYPE, RAW_TYPE, VIDEO_TYPE, ImageKeeping, ImagePacker
 from vla_bags.reader import Bag
-from vla_bags.ros.video import VideoPacker
+from vla_bags.video_messages import VideoPacker
 from vla_bench.speed.replay import FLUSH_BYTES, BagDraft
 from vla_contract.chunk import ActionChunk
 from vla_contract.observation import VLAObservation

@@ -65,13 +65,37 @@ class Confirmation:
         seen.late_ns += (min(max(now_ns - stamp_ns, 0), _LONGEST_PERIOD_NS) - seen.late_ns) / 8
         if stamp_ns - seen.points[-1][0] < _SPAN_NS:
             return
-        moved_along = not seen.doubted and _moved_along(seen, q, stamp_ns, timeline, joints)
-        seen.on = _is_on(seen, q, stamp_ns, timeline, joints, learn=moved_along)
-        seen.follows = moved_along and seen.on
+        before_ns, before = seen.points[-1]
+        if before_ns + int(_AROUND_NS[0]) >= timeline.end_ns:  # at rest
+            seen.on = bool(np.abs(q - timeline.q[-1, joints]).max() <= _OFF)
+            seen.follows = not seen.doubted and bool(np.abs(q - before).max() <= _NOISE)
+        else:
+            self._compare(seen, q, stamp_ns, timeline, joints)
+        seen.follows = seen.follows and seen.on
         if seen.doubted:
             seen.points.clear()
         seen.doubted = False
         seen.points.append((stamp_ns, q))
+
+    @staticmethod
+    def _compare(seen: _Seen, q: np.ndarray, stamp_ns: int, timeline: Timeline, joints: slice) -> None:
+        """follows: since its last state it has moved as planned, whatever its stamps are of. on: it is where the plan is at its
+        time. What its stamps are of is learnt while it follows; it is believed until then."""
+        before_ns, before = seen.points[-1]
+        lead_ns = round(seen.lead_ns or 0)
+        instants = np.concatenate([before_ns + _AROUND_NS, stamp_ns + _AROUND_NS, [stamp_ns + lead_ns]])
+        planned, speeds, _ = (part[:, joints] for part in timeline.sample(instants))
+        count, moved = len(_AROUND_NS), q - before
+        ways = planned[count:-1] - planned[:count]
+        least, most = ways.min(axis=0), ways.max(axis=0)
+        slack = _NOISE + _SHARE * np.maximum(np.abs(least), np.abs(most))
+        seen.follows = not seen.doubted and bool(np.all((moved >= least - slack) & (moved <= most + slack)))
+        off, speed = q - planned[-1], speeds[-1]
+        seen.on = seen.lead_ns is None or bool(np.all(np.abs(off) <= _OFF + np.abs(speed) * _JITTER_NS * 1e-9))
+        if seen.on and seen.follows and np.max(np.abs(speed)) > _FAST:
+            more_ns = float(off @ speed) / float(speed @ speed) * 1e9
+            learnt_ns = more_ns if seen.lead_ns is None else seen.lead_ns + more_ns / 4
+            seen.lead_ns = min(max(learnt_ns, float(_AROUND_NS[0])), float(_AROUND_NS[-1]))
 
     def missing(self, now_ns: int) -> str:
         """Whose word is missing that it follows the plan, in words; empty: nobody's."""
@@ -111,27 +135,6 @@ class Confirmation:
     def forget(self) -> None:
         """As before the first state: stamps are of another time, or what is planned is."""
         self._seen = [None] * len(self._arms)
-
-
-def _moved_along(seen: _Seen, q: np.ndarray, stamp_ns: int, timeline: Timeline, joints: slice) -> bool:
-    """Since its last state it has moved as planned, whatever its stamps are of."""
-    base_ns, before = seen.points[-1]
-    planned = timeline.sample(stamp_ns + _AROUND_NS)[0] - timeline.sample(base_ns + _AROUND_NS)[0]
-    least, most = planned[:, joints].min(axis=0), planned[:, joints].max(axis=0)
-    slack, moved = _NOISE + _SHARE * np.maximum(np.abs(least), np.abs(most)), q - before
-    return bool(np.all((moved >= least - slack) & (moved <= most + slack)))
-
-
-def _is_on(seen: _Seen, q: np.ndarray, stamp_ns: int, timeline: Timeline, joints: slice, *, learn: bool) -> bool:
-    """It is where the plan is at its time. What its stamps are of is learnt while it follows; it is believed until then."""
-    planned, speed, _ = (part[joints] for part in timeline.sample(stamp_ns + round(seen.lead_ns or 0)))
-    off = q - planned
-    on = seen.lead_ns is None or bool(np.all(np.abs(off) <= _OFF + np.abs(speed) * _JITTER_NS * 1e-9))
-    if on and learn and np.max(np.abs(speed)) > _FAST:
-        more_ns = float(off @ speed) / float(speed @ speed) * 1e9
-        lead_ns = more_ns if seen.lead_ns is None else seen.lead_ns + more_ns / 4
-        seen.lead_ns = min(max(lead_ns, float(_AROUND_NS[0])), float(_AROUND_NS[-1]))
-    return on
 
 
 def _averaged(period_ns: float, elapsed_ns: int) -> float:

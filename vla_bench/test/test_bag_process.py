@@ -126,5 +126,5 @@ def test_a_namespace_that_nobody_is_in_is_refused(tmp_path):
         node.create_publisher(ControllerStatus, "vla/controller_status", RELIABLE)
         process = _vla("--namespace", "right", "--out", str(tmp_path / "bag"), domain=domain)
         output = process.communicate(timeout=60)[0]
-    assert process.returncode == 1 and output.count("\n") == 1 and not (tmp_path / "bag").exists()
+    assert process.returncode == 2 and output.count("\n") == 1 and not (tmp_path / "bag").exists()
     assert "recorder: error: no namespace /right in the graph; it has /cell; start the robot first" in output

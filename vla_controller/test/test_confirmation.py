@@ -124,6 +124,39 @@ def test_a_stop_takes_it_from_where_it_says_that_it_is(lost, after_ms):
     assert np.abs(bench.v).max() < 1e-9 and bench.states[-1] is ControllerState.STOPPED
 
 
+@pytest.mark.parametrize("gap_ms", [0, 40, 100])
+def test_a_chunk_that_was_dropped_is_not_reported_as_executed(gap_ms):
+    """Though no newer chunk comes: its report says how far it got, and the status no longer that it is tracked."""
+    bench = Bench(references=True, every_ns=EVERY)
+    bench.run(120)
+    bench.send(straight((0.0, 0.1, 0.0)))
+    bench.run(500)
+    bench.activate(False)
+    bench.run(gap_ms)
+    bench.activate(True)
+    reports, take = [], bench.take
+    bench.take = lambda output: reports.extend(output.reports) or take(output)
+    bench.run(400)
+    (closed,) = [r for r in reports if r.phase is Phase.CLOSED]
+    assert "had dropped it" in closed.message and 3 <= closed.steps_executed <= 8
+    assert bench.states[-1] is ControllerState.IDLE
+    assert bench.controller.snapshot(bench.clock()).tracking_error < 0.01
+
+
+def test_a_way_home_that_was_dropped_is_given_up():
+    bench = Bench(references=True, every_ns=EVERY)
+    bench.q[0] += 0.3
+    bench.run(150)
+    assert bench.take(bench.controller.home(bench.clock())).accepted
+    bench.run(300)
+    bench.jtc.reset()
+    bench.run(300)
+    assert bench.states[-1] is ControllerState.IDLE
+    assert bench.take(bench.controller.home(bench.clock())).accepted
+    bench.run(3000)
+    assert np.abs(bench.q - bench.controller._arms.arms[0].home).max() < 1e-6
+
+
 def test_home_is_not_planned_on_a_motion_that_may_have_been_dropped():
     bench = Bench(references=True, every_ns=EVERY)
     bench.run(120)

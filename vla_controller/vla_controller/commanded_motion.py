@@ -19,6 +19,7 @@ from vla_controller.planning.stitcher import Stitcher
 from vla_controller.refusal import Refusal
 
 _HOME_SHARE = 0.25
+_DROPPED = "the trajectory controller had dropped it"
 _SET_MEANWHILE = "the clock was set while this was planned"
 _Planned = TypeVar("_Planned")
 
@@ -69,6 +70,10 @@ class CommandedMotion:
         if self._watch.spoke_again():  # after an activation it holds where it stands, whatever was commanded before
             self.arms.forget()
             self.cut(cut.DISOWNED, now_ns)
+        dropped = self._watch.dropped(now_ns) if self.arms.moving(now_ns) else None
+        if dropped is not None:
+            self.cut(cut.DROPPED, now_ns, _DROPPED)
+            self.arms.rest_at(now_ns, dropped)
         if self._watch.lost_since_last():
             self.brake(now_ns, "measured and commanded motion disagree", output)
         if self._watch.settle(now_ns):
@@ -179,7 +184,7 @@ class CommandedMotion:
         if anew:
             why = "dry run: each chunk starts from the measured rest"
             if dropped is not None:
-                why = "the trajectory controller had dropped it"
+                why = _DROPPED
             self.cut(cut.ANCHORED, now_ns, why)
             self.arms.rest_at(now_ns, states.positions if dropped is None else dropped)
         return anew

@@ -36,6 +36,9 @@ CLOCK_SET = Cut(chunks=True, homing=True, grippers=Grippers.hold)
 ANCHORED = Cut(chunks=True)
 """The commanded motion stands where the arm is measured."""
 
+DROPPED = Cut(chunks=True, homing=True, grippers=Grippers.hold)
+"""Trajectory controllers stand elsewhere in the middle of it: they have not got it, or no longer."""
+
 DISOWNED = Cut()
 """The arm came to rest elsewhere: nothing counts as commanded until it is anchored."""
 

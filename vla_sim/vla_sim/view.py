@@ -5,6 +5,7 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
+from vla_sim.rendering import new_renderer
 from vla_sim.scene import OBJECTS, scene_assets, scene_mjcf
 
 
@@ -19,7 +20,7 @@ class SceneView:
     def __init__(self, size: tuple[int, int] = (480, 640), *, detail: str = "full") -> None:
         self._model = mujoco.MjModel.from_xml_string(scene_mjcf(detail), scene_assets())
         self._data = mujoco.MjData(self._model)
-        self._renderer = mujoco.Renderer(self._model, *size)
+        self._renderer = new_renderer(self._model, *size)
         self._free = {name: self._model.joint(f"{name}_free").qposadr[0] for name in OBJECTS}
 
     def draw(self, joints: dict[str, float], objects: dict[str, np.ndarray], camera: str = "overview") -> np.ndarray:

@@ -15,6 +15,7 @@ from vla_sim.expert import ExpertState, grasp_spec
 from vla_sim.jtc import JointTrajectoryEndpoint
 from vla_sim.jtc_message import TrajectoryMessage
 from vla_sim.projection import project_point
+from vla_sim.rendering import new_renderer
 from vla_sim.scene import OBJECTS, scene_assets, scene_mjcf
 from vla_sim.tasks import TaskInstance, goal_distance, is_success, make_task
 
@@ -169,8 +170,7 @@ class SimWorld:
     def set_active(self, active: bool) -> None:
         """Activates or deactivates both joint trajectory controllers, as a controller manager does.
 
-        While they are not active they hear and say nothing, and the drives hold what they were commanded last; once active
-        again they hold the position measured then."""
+        Not active they hear and say nothing, and the drives hold what was commanded last; once active again, what is measured then."""
         if active and not self._active:
             self._new_endpoints()
         if self._active and not active:
@@ -244,7 +244,7 @@ class SimWorld:
         renderer = self._renderers.get(camera)
         if renderer is None:
             spec = next(c for c in self.card.cameras if c.name == camera)
-            renderer = self._renderers[camera] = mujoco.Renderer(self.model, spec.height, spec.width)
+            renderer = self._renderers[camera] = new_renderer(self.model, spec.height, spec.width)
         renderer.update_scene(self.data, camera)
         return renderer
 

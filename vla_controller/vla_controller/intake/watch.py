@@ -220,6 +220,11 @@ class Watch:
             at[self._arms.arms[arm].joints] = set_point
         return at
 
+    def dropped(self, now_ns: int) -> np.ndarray | None:
+        """As ``standing_off``, for every tick: looked for where the newest states of trajectory controllers lie off the plan."""
+        off = any(self._confirmation.is_off(arm) for arm in range(len(self._arms.arms)))
+        return self.standing_off(now_ns) if off else None
+
     def _off_plan(self, now_ns: int) -> Iterator[tuple[int, np.ndarray]]:
         """Arms whose trajectory controllers say that they are not where they are commanded to be, and their set points (J,)."""
         timeline = self._arms.timeline

@@ -139,8 +139,19 @@ def test_a_chunk_that_was_dropped_is_not_reported_as_executed(gap_ms):
     bench.run(400)
     (closed,) = [r for r in reports if r.phase is Phase.CLOSED]
     assert "had dropped it" in closed.message and 3 <= closed.steps_executed <= 8
-    assert bench.states[-1] is ControllerState.IDLE
+    assert ControllerState.DESYNC in bench.states and bench.states[-1] is ControllerState.IDLE
     assert bench.controller.snapshot(bench.clock()).tracking_error < 0.01
+
+
+def test_a_controller_that_ignores_all_is_named_though_it_speaks():
+    bench = Bench(references=True, every_ns=EVERY)
+    bench.run(120)
+    stream(bench, 500)
+    bench.hears = False
+    since = len(bench.states)
+    stream(bench, 4000, 10)
+    named = [state for before, state in zip(bench.states[since:], bench.states[since + 1 :]) if before is not state]
+    assert named.count(ControllerState.DESYNC) >= 3 and bench.largest_step(-100) < 1e-9
 
 
 def test_a_way_home_that_was_dropped_is_given_up():

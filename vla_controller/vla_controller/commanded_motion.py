@@ -72,6 +72,7 @@ class CommandedMotion:
             self.cut(cut.DISOWNED, now_ns)
         dropped = self._watch.dropped(now_ns) if self.arms.moving(now_ns) else None
         if dropped is not None:
+            self._watch.name_desync(now_ns)
             self.cut(cut.DROPPED, now_ns, _DROPPED)
             self.arms.rest_at(now_ns, dropped)
         if self._watch.lost_since_last():

@@ -170,7 +170,7 @@ class SimWorld:
     def set_active(self, active: bool) -> None:
         """Activates or deactivates both joint trajectory controllers, as a controller manager does.
 
-        Not active they hear and say nothing, and the drives hold what was commanded last; once active again, what is measured then."""
+        Not active they hear and say nothing, and the drives hold what was commanded last; afterwards what is measured."""
         if active and not self._active:
             self._new_endpoints()
         if self._active and not active:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
+
 from vla_bench.faults.bench import FaultBench, Row
+from vla_bench.faults.posture_cases import leaps
+from vla_bench.ros.fault_heard import References
 from vla_bench.ros.fault_topics import faulty
 from vla_contract.report import Verdict
 from vla_contract.ros.names import controller_state_topic
@@ -59,10 +63,15 @@ def moved_by_hand(bench: FaultBench) -> Row:
 def ignored_trajectories(bench: FaultBench) -> Row:
     """The joint trajectory controller gets none of the messages any more."""
     bench.begin()
+    references = References(bench.client.node, controller_state_topic(bench.card.arms[0].trajectory_topic))
     stream = bench.moving_stream()
     at = bench.order(drop=[faulty(bench.card.arms[0].trajectory_topic)])
     problems = _until_desync(bench, stream, at)
     row = bench.judge("desync: trajectories ignored", at, state=ControllerState.DESYNC, problems=problems)
+    references.close()
+    # Messages that nobody takes are no curve, and begin anew where the arm stands; what its controller commands is one.
+    row.problems = [words for words in row.problems if not words.startswith("message ")]
+    row.problems += leaps(references.heard, np.array(bench.card.arms[0].limits.acceleration))
     bench.order()
     return row
 

@@ -21,6 +21,7 @@ from vla_controller.refusal import Refusal
 
 _WAY_NS = np.arange(0, 100_000_001, 20_000_000)  # how old a controller's word may be
 _DROPPED = 0.01  # [rad]
+_NAMED_NS = 50_000_000
 _OLDEST_NS = 200_000_000  # a stamp that is older, or of the future, is of another clock
 _AROUND_NS = np.array([-30_000_000, -15_000_000, 0, 10_000_000])  # of a set point's stamp: messages take their time to arrive
 _OFF, _OFF_AT_REST = 1e-3, 1e-5  # [rad]
@@ -48,6 +49,7 @@ class Watch:
         self.controllers, self._confirmation = TrajectoryControllers(names), Confirmation(names)
         self.ready = Readiness(card, self.states, self.controllers, speed_scaling=[1.0] * len(arms.arms))
         self._spoke_again = False
+        self._desync_until_ns: int | None = None
         self._now_ns = 0
         self._stale = False
 
@@ -145,6 +147,7 @@ class Watch:
         else:
             self._arms.shift(jump.by_ns)
         self._forget_tracking()
+        self._desync_until_ns = None
         self.controllers.clock_set(now_ns)
         self._confirmation.forget()
         self._admission.clock_jumped(now_ns)
@@ -260,6 +263,10 @@ class Watch:
         self.ready.desync = self.ready.desync or found
         return found
 
+    def name_desync(self, now_ns: int) -> None:
+        """Measured and commanded motion disagree, for 50 ms at least: one that drops all is named again and again."""
+        self.ready.desync, self._desync_until_ns = True, now_ns + _NAMED_NS
+
     def settle(self, now_ns: int) -> bool:
         """At rest after a disagreement or a leap, the arm is where it is measured. True: the commanded motion is forgotten.
 
@@ -267,6 +274,9 @@ class Watch:
         """
         seen_ns, states = self.states.stamp_ns, self.states
         still = seen_ns is not None and states.at_rest and states.settled and not self._arms.moving(seen_ns)
+        if self._desync_until_ns is not None and now_ns < self._desync_until_ns:
+            return False
+        self._desync_until_ns = None
         released = still and states.stands and self.ready.alone and bool(self.ready.contended)
         if not still or not (self.ready.desync or states.leap or released):
             return False

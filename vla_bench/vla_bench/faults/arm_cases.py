@@ -92,6 +92,7 @@ def silent_controller(bench: FaultBench) -> Row:
 def _until_desync(bench: FaultBench, stream, at: int) -> list[str]:
     try:
         bench.wait(lambda: any(t >= at and s is ControllerState.DESYNC for t, s, _ in bench.heard.states), "DESYNC", 4.0)
+        stream.stop()  # the next chunk would begin where the arm stands, which is no curve with the plan before
         time.sleep(0.2)
     except GraphError as error:
         return [str(error)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+import numpy as np
+
 from vla_contract.chunk import ActionChunk
 from vla_contract.report import Verdict
 from vla_contract.status import ControllerState
@@ -19,6 +21,7 @@ from vla_controller.planning.stitcher import Stitcher
 from vla_controller.refusal import Refusal
 
 _HOME_SHARE = 0.25
+_STANDING = 5e-3  # [rad/s]
 _DROPPED = "the trajectory controller had dropped it"
 _SET_MEANWHILE = "the clock was set while this was planned"
 _Planned = TypeVar("_Planned")
@@ -206,6 +209,9 @@ class CommandedMotion:
             return True
         begin_ns = self._sending.now(now_ns) + self.arms.brake_margin_ns
         moving = self._watch.moves_apart(begin_ns, now_ns) if self.arms.moving(now_ns) else None
+        if moving is not None and np.abs(moving[1]).max() < _STANDING:
+            self.arms.hold(now_ns, moving[0])
+            return True
         if moving is not None:
             return self.arms.brake_from(now_ns, begin_ns, moving)
         return self.arms.brake(now_ns, self._sending)

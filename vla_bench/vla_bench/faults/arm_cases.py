@@ -54,25 +54,37 @@ def moved_by_hand(bench: FaultBench) -> Row:
     bench.begin()
     stream = bench.moving_stream()
     time.sleep(0.9)  # far out
-    at = time.monotonic_ns()
+    references, at = _references(bench), time.monotonic_ns()
     bench.client.reset_now("pick", 7)
+    moved_ns = bench.clock_ns()
     problems = _until_desync(bench, stream, at)
-    return bench.judge("desync: moved by hand", at, state=ControllerState.DESYNC, problems=problems)
+    row = bench.judge("desync: moved by hand", at, state=ControllerState.DESYNC, problems=problems)
+    return _by_references(bench, row, references, moved_ns)
 
 
 def ignored_trajectories(bench: FaultBench) -> Row:
     """The joint trajectory controller gets none of the messages any more."""
     bench.begin()
-    references = References(bench.client.node, controller_state_topic(bench.card.arms[0].trajectory_topic))
+    references = _references(bench)
     stream = bench.moving_stream()
     at = bench.order(drop=[faulty(bench.card.arms[0].trajectory_topic)])
     problems = _until_desync(bench, stream, at)
     row = bench.judge("desync: trajectories ignored", at, state=ControllerState.DESYNC, problems=problems)
-    references.close()
-    # Messages that nobody takes are no curve, and begin anew where the arm stands; what its controller commands is one.
-    row.problems = [words for words in row.problems if not words.startswith("message ")]
-    row.problems += leaps(references.heard, np.array(bench.card.arms[0].limits.acceleration))
     bench.order()
+    return _by_references(bench, row, references, 0)
+
+
+def _references(bench: FaultBench) -> References:
+    return References(bench.client.node, controller_state_topic(bench.card.arms[0].trajectory_topic))
+
+
+def _by_references(bench: FaultBench, row: Row, references: References, since_ns: int) -> Row:
+    """Judges from since_ns on [ns] what the trajectory controller commands: messages begin anew where it stands, and the plan
+    before is no curve with them."""
+    references.close()
+    row.problems = [words for words in row.problems if not words.startswith("message ")]
+    heard = [state for state in references.heard if state[0] >= since_ns]
+    row.problems += leaps(heard, np.array(bench.card.arms[0].limits.acceleration))
     return row
 
 

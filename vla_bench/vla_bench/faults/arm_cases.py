@@ -82,7 +82,7 @@ def _by_references(bench: FaultBench, row: Row, references: References, since_ns
     """Judges from since_ns on [ns] what the trajectory controller commands: messages begin anew where it stands, and the plan
     before is no curve with them."""
     references.close()
-    row.problems = [words for words in row.problems if not words.startswith("message ")]
+    row.problems = [words for words in row.problems if "at the seam" not in words]
     heard = [state for state in references.heard if state[0] >= since_ns]
     row.problems += leaps(heard, np.array(bench.card.arms[0].limits.acceleration))
     return row

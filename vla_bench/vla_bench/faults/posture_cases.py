@@ -20,8 +20,8 @@ AHEAD_NS = 10_000_000_000
 GAP_MS, EVERY_MS = 150, 600
 """Silence of the states, and from one to the next [ms]: less than a card's max_age, more than ten messages."""
 ACTIVATIONS = 100
-LOST_LEAP_RAD = 5e-3
-"""Where it goes on with an older message: what may differ within a period of its states, before it is told [rad]."""
+LOST_LEAP_RAD = 2e-3
+"""Where it goes on with an older message: what the plan may differ by before it is told [rad]."""
 LEAP_RAD, MOST_ELAPSED_S = 3e-4, 0.05
 """Rounding and the noise of stamps [rad], and states farther apart tell nothing [s]."""
 

@@ -154,6 +154,21 @@ def test_a_controller_that_ignores_all_is_named_though_it_speaks():
     assert named.count(ControllerState.DESYNC) >= 3 and bench.largest_step(-100) < 1e-9
 
 
+def test_resume_says_what_else_keeps_the_arm_still():
+    bench = Bench(references=True, every_ns=EVERY)
+    bench.run(120)
+    stream(bench, 300)
+    bench.activate(False)
+    bench.run(500)
+    bench.take(bench.controller.stop(bench.clock()))
+    said = bench.take(bench.controller.resume(bench.clock())).message
+    assert said.startswith("no stop is latched; but the trajectory controller of arm arm has fallen silent")
+    bench.activate(True)
+    bench.run(200)
+    bench.take(bench.controller.stop(bench.clock()))
+    assert bench.take(bench.controller.resume(bench.clock())).message == "ready for chunks"
+
+
 def test_a_way_home_that_was_dropped_is_given_up():
     bench = Bench(references=True, every_ns=EVERY)
     bench.q[0] += 0.3

@@ -217,6 +217,8 @@ class ChunkController:
         self._watch.ready.stopped = False
         if self._watch.ready.contended:
             output.message = f"no stop is latched; but {self._watch.ready.contended}: chunks are refused until it is gone"
+        elif any(self._watch.controllers.silent):
+            output.message = f"no stop is latched; but {self._watch.controllers.in_words()}: chunks are refused until then"
         return self._finish(output, now_ns)
 
     def home(self, now_ns: int) -> Output:

@@ -6,17 +6,28 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("PYTHONFAULTHANDLER", "1")  # of every process that a test starts
 
-_LANE = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-if "VLA_DOMAINS" not in os.environ:  # of tests side by side each lane has ROS domains of its own
-    _LANES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    _SIZE = 101 // _LANES
-    os.environ["VLA_DOMAINS"] = f"{1 + _LANE * _SIZE}-{(_LANE + 1) * _SIZE}"
-
 import numpy as np
 import pytest
 from shipped_paths import CARD
 
 from vla_contract.card import InterfaceCard, load_card
+
+
+@pytest.fixture(scope="session", autouse=True)
+def lane():
+    """Commands without a graph of their own look for one where there is none: neither another lane's, nor that of an arm on the
+    bench. 215 to 232 are beyond the ports that the operating system hands out, and `free_domain` gives none of them."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    number = int(worker.removeprefix("gw")) % 8 if worker else 8 + os.getpid() % 10
+    os.environ["ROS_DOMAIN_ID"] = str(215 + number)
+
+
+@pytest.fixture(autouse=True)
+def kept_domain(lane):
+    """The next test is not left in the domain of a graph that this one started."""
+    kept = os.environ["ROS_DOMAIN_ID"]
+    yield
+    os.environ["ROS_DOMAIN_ID"] = kept
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from vla_bags.ros.recorder_node import RecorderNode, RecorderSettings
 from vla_bringup import cli
 from vla_contract.ros.images import array_to_image
 from vla_contract.ros.qos import SENSOR
-from vla_graph.process import free_domain
+from vla_graph.domains import free_domain
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -22,8 +22,8 @@ from vla_bags.reader import Bag
 from vla_bench.kills.recorder import kill_recorder
 from vla_contract.ros.qos import LATCHED, RELIABLE, SENSOR
 from vla_contract.shipped import find_launch_file
+from vla_graph.domains import free_domain
 from vla_graph.launch.description import plan_launch
-from vla_graph.process import free_domain
 from vla_msgs.msg import ChunkReport, ControllerStatus
 
 pytestmark = pytest.mark.timeout(90)

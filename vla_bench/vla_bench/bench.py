@@ -53,7 +53,8 @@ def graph_figures(
 
 def bench_graph(card_path: str, checkpoint: str, out: Path, trials: int) -> dict:
     """Trials through processes, paced and stamped by the wall."""
-    from vla_graph.process import GraphProcess, free_domain
+    from vla_graph.domains import free_domain
+    from vla_graph.process import GraphProcess
     from vla_trials.graph.trials import run_trials
 
     card = load_card(card_path)

@@ -40,7 +40,8 @@ def recorded_ledger(card_path: str, checkpoint: str, out: Path, console: Console
     from vla_bags.reader import Bag
     from vla_contract.card import load_card
     from vla_evidence.ledger.ledger import build_ledger
-    from vla_graph.process import GraphProcess, free_domain
+    from vla_graph.domains import free_domain
+    from vla_graph.process import GraphProcess
     from vla_trials.graph.trials import run_trials
 
     path = out / "evidence_bag"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vla_graph.process import free_domain
+from vla_graph.domains import free_domain
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "tutorials" / "first_hour.md"

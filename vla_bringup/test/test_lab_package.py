@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from vla_contract.report import Phase, Verdict
+from vla_graph.domains import free_domain
 from vla_graph.errors import GraphError
-from vla_graph.process import GraphProcess, free_domain
+from vla_graph.process import GraphProcess
 from vla_graph.ros.client import GraphClient
 
 SOURCE = Path(__file__).resolve().parents[2] / "examples" / "lab_package"

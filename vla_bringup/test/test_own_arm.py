@@ -10,7 +10,7 @@ import pytest
 from test_first_hour import READY, start, wait_for
 
 from vla_contract.demonstration import Demonstration, dataset_index
-from vla_graph.process import free_domain
+from vla_graph.domains import free_domain
 from vla_policy.checkpoint import read_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]

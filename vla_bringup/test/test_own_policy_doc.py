@@ -12,7 +12,7 @@ from launching import read_until, start_runner
 
 from vla_contract.card import load_card
 from vla_contract.shipped import find_card, find_launch_file
-from vla_graph.process import free_domain
+from vla_graph.domains import free_domain
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
 

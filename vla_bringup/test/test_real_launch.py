@@ -25,7 +25,7 @@ from vla_contract.ros.qos import LATCHED, RELIABLE, SENSOR
 from vla_contract.shipped import find_launch_file
 from vla_contract.status import ControllerState
 from vla_controller.books.output import Output
-from vla_graph.process import free_domain
+from vla_graph.domains import free_domain
 from vla_motion.model import RobotModel
 from vla_msgs.msg import ActionChunk as ChunkMsg
 from vla_msgs.msg import ChunkReport, ControllerStatus

@@ -11,7 +11,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
 from vla_contract.shipped import find_launch_file
-from vla_graph.process import free_domain
+from vla_graph.domains import free_domain
 from vla_msgs.msg import ControllerStatus
 from vla_msgs.srv import Reset
 

@@ -10,7 +10,7 @@ from std_msgs.msg import Float32, String  # noqa: E402
 
 from vla_contract.rivals import Claim, RivalError  # noqa: E402
 from vla_contract.ros.rival_watch import GONE_S, LOOK_S, RivalWatch  # noqa: E402
-from vla_graph.process import free_domain  # noqa: E402
+from vla_graph.domains import free_domain  # noqa: E402
 
 CLAIMS = [Claim("arm/go", "commands the arm"), Claim("status", "is a controller here")]
 ADVICE = "end it"

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from vla_graph.process import free_domain
+from vla_graph.domains import free_domain
 
 PROGRAM = """
 import gc, os, signal, threading

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from cells import JOINTS, make_card, panda_urdf
 
-from vla_graph.process import free_domain
+from vla_graph.domains import free_domain
 
 rclpy = pytest.importorskip("rclpy", reason="needs ROS 2")
 

@@ -20,7 +20,7 @@ from vla_contract.ros.qos import CHUNKS, SENSOR  # noqa: E402
 from vla_contract.ros.stamps import ns_to_stamp  # noqa: E402
 from vla_controller.books.output import Output  # noqa: E402
 from vla_controller.ros.node import ControllerNode  # noqa: E402
-from vla_graph.process import free_domain  # noqa: E402
+from vla_graph.domains import free_domain  # noqa: E402
 from vla_msgs.msg import ActionChunk  # noqa: E402
 
 PLANNING = 0.03  # [s] for one call, however many chunks it is given

@@ -23,7 +23,7 @@ from rosgraph_msgs.msg import Clock as ClockMsg  # noqa: E402
 from vla_contract.ros.qos import SENSOR  # noqa: E402
 from vla_contract.ros.stamps import ns_to_stamp  # noqa: E402
 from vla_controller.ros import node as node_module  # noqa: E402
-from vla_graph.process import free_domain  # noqa: E402
+from vla_graph.domains import free_domain  # noqa: E402
 
 
 def files(folder):

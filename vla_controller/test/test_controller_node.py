@@ -1,6 +1,5 @@
 """The node as a process of its own in a ROS graph: what it publishes, how it ends."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -31,7 +30,7 @@ from vla_contract.ros.qos import LATCHED, RELIABLE, SENSOR  # noqa: E402
 from vla_contract.ros.stamps import ns_to_stamp, stamp_to_ns  # noqa: E402
 from vla_contract.status import ControllerState  # noqa: E402
 from vla_controller.ros.parameters import declare_parameters  # noqa: E402
-from vla_graph.process import free_domain  # noqa: E402
+from vla_graph.domains import free_domain  # noqa: E402
 from vla_msgs.msg import ActionChunk, ChunkReport, ControllerStatus  # noqa: E402
 
 NODE = [sys.executable, "-m", "vla_controller.ros.node", "--ros-args"]
@@ -39,10 +38,10 @@ NODE = [sys.executable, "-m", "vla_controller.ros.node", "--ros-args"]
 
 @pytest.fixture(scope="module")
 def domain():
-    """A domain of its own, so that graphs on the same computer do not meet."""
-    os.environ["ROS_DOMAIN_ID"] = str(free_domain())
-    yield
-    del os.environ["ROS_DOMAIN_ID"]
+    """Of its own, so that graphs on the same computer do not meet."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROS_DOMAIN_ID", str(free_domain()))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from vla_contract.ros.qos import RELIABLE  # noqa: E402
 from vla_controller.planning.gripper import GripperCommand  # noqa: E402
 from vla_controller.ros import gripper_ros  # noqa: E402
 from vla_controller.ros.gripper_ros import MAX_EFFORT, GripperSenders  # noqa: E402
-from vla_graph.process import free_domain  # noqa: E402
+from vla_graph.domains import free_domain  # noqa: E402
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from vla_contract.report import Phase, Verdict  # noqa: E402
 from vla_contract.ros.convert import chunk_to_msg  # noqa: E402
 from vla_contract.ros.qos import RELIABLE  # noqa: E402
 from vla_contract.status import ControllerState  # noqa: E402
-from vla_graph.process import free_domain  # noqa: E402
+from vla_graph.domains import free_domain  # noqa: E402
 
 ARM = "panda_arm_controller/joint_trajectory"
 ANOTHER = f"another /controller is a controller of this namespace (/vla/controller_status) and commands the arm (/{ARM})"

@@ -22,7 +22,7 @@ from vla_contract.ros.qos import RELIABLE, SENSOR
 from vla_contract.ros.stamps import ns_to_stamp
 from vla_evidence.ledger.stamps import LedgerError
 from vla_evidence.ros.live_ledger import watch
-from vla_graph.process import free_domain
+from vla_graph.domains import free_domain
 from vla_msgs.msg import ActionChunk as ChunkMsg
 from vla_msgs.msg import ChunkReport as ReportMsg
 
@@ -31,13 +31,10 @@ pytestmark = pytest.mark.timeout(60)
 
 @pytest.fixture(scope="module")
 def domain():
-    before = os.environ.get("ROS_DOMAIN_ID")
-    os.environ["ROS_DOMAIN_ID"] = str(free_domain())
-    yield os.environ["ROS_DOMAIN_ID"]
-    if before is None:
-        del os.environ["ROS_DOMAIN_ID"]
-    else:
-        os.environ["ROS_DOMAIN_ID"] = before
+    """Of its own, so that graphs on the same computer do not meet."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROS_DOMAIN_ID", str(free_domain()))
+        yield os.environ["ROS_DOMAIN_ID"]
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """`vla run`, `stop`, `resume`, `home` and `reset` against a running graph, and where nobody is there."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -10,7 +9,7 @@ import pytest
 from launching import read_until, start_runner
 
 from vla_contract.shipped import find_launch_file
-from vla_graph.process import free_domain
+from vla_graph.domains import free_domain
 
 VLA = [sys.executable, "-m", "vla_bringup.cli"]
 NAMESPACE = ["--namespace", "cell"]
@@ -19,12 +18,10 @@ READY_S = 60.0
 
 @pytest.fixture(scope="module")
 def domain():
-    kept = os.environ.get("ROS_DOMAIN_ID")
-    os.environ["ROS_DOMAIN_ID"] = str(free_domain())
-    yield
-    os.environ.pop("ROS_DOMAIN_ID")
-    if kept is not None:
-        os.environ["ROS_DOMAIN_ID"] = kept
+    """Of its own, so that graphs on the same computer do not meet."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROS_DOMAIN_ID", str(free_domain()))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from vla_graph.process import free_domain
+from vla_graph.domains import free_domain
 from vla_graph.transport import COMMANDS, NODES, PROFILES, use_udp_alone
 
 MAPPED = """

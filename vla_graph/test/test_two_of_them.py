@@ -18,7 +18,7 @@ from trajectory_msgs.msg import JointTrajectory  # noqa: E402
 
 from vla_contract.ros.qos import RELIABLE  # noqa: E402
 from vla_contract.status import ControllerState  # noqa: E402
-from vla_graph.process import free_domain  # noqa: E402
+from vla_graph.domains import free_domain  # noqa: E402
 from vla_msgs.action import RunTask  # noqa: E402
 from vla_msgs.msg import ControllerStatus, PolicyStatus, TaskState  # noqa: E402
 from vla_msgs.srv import Reset  # noqa: E402

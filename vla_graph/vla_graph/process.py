@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 from vla_contract.files import open_new
 from vla_graph.errors import GraphError
-
-_DOMAINS = 101
-_FIRST_PORT, _PORTS_OF_A_DOMAIN = 7400, 250
-"""Of DDS discovery, as its interoperability protocol (RTPS) sets them."""
 
 
 class GraphProcess:
@@ -76,31 +70,3 @@ class GraphProcess:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
         return self._process.returncode
-
-
-def free_domain() -> int:
-    """A ROS_DOMAIN_ID in which no node of this computer is: 1 to 101, whose ports the operating system does not hand out, or
-    one of `VLA_DOMAINS` ("20-39"), where others of the same network have theirs.
-
-    Where to begin depends on this process, so that two that ask at the same time differ. Raises GraphError where all are taken,
-    or the range is none.
-    """
-    first, last = _domains()
-    for k in range(last - first + 1):
-        domain = first + (os.getpid() + k) % (last - first + 1)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(("", _FIRST_PORT + _PORTS_OF_A_DOMAIN * domain))  # every DDS participant of the domain listens there
-            except OSError:
-                continue
-        return domain
-    raise GraphError(f"every ROS domain from {first} to {last} is in use on this computer")
-
-
-def _domains() -> tuple[int, int]:
-    text = os.environ.get("VLA_DOMAINS", f"1-{_DOMAINS}")
-    found = re.fullmatch(r"([0-9]{1,3})-([0-9]{1,3})", text)
-    first, last = map(int, found.groups()) if found else (1, 0)
-    if not first <= last <= _DOMAINS:
-        raise GraphError(f"VLA_DOMAINS is {text!r}, allowed is a range within 0-{_DOMAINS}, as 20-39")
-    return first, last

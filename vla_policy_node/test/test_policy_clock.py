@@ -13,7 +13,7 @@ from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.time import Time  # noqa: E402
 
 from vla_contract.status import PolicyState, RunError  # noqa: E402
-from vla_graph.process import free_domain  # noqa: E402
+from vla_graph.domains import free_domain  # noqa: E402
 from vla_msgs.action import RunTask  # noqa: E402
 from vla_policy.running.run_record import RunRecord  # noqa: E402
 from vla_policy.running.session import SessionState  # noqa: E402

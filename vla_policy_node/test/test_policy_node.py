@@ -20,7 +20,7 @@ from vla_contract.report import ChunkReport, Phase, Verdict  # noqa: E402
 from vla_contract.ros.convert import array_to_image, chunk_from_msg, report_to_msg  # noqa: E402
 from vla_contract.ros.qos import LATCHED, RELIABLE, SENSOR  # noqa: E402
 from vla_contract.status import Outcome, OutcomeSource, PolicyState, RunError  # noqa: E402
-from vla_graph.process import free_domain  # noqa: E402
+from vla_graph.domains import free_domain  # noqa: E402
 from vla_msgs.action import RunTask  # noqa: E402
 from vla_msgs.msg import ActionChunk, PolicyInfo, PolicyStatus, TaskState  # noqa: E402
 from vla_msgs.msg import ChunkReport as ReportMsg  # noqa: E402

@@ -9,7 +9,7 @@ pytest.importorskip("vla_msgs", reason="needs the built messages")
 from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from shipped_paths import CARD  # noqa: E402
 
-from vla_graph.process import free_domain  # noqa: E402
+from vla_graph.domains import free_domain  # noqa: E402
 from vla_policy_node.ros.node import PolicyNode  # noqa: E402
 
 

@@ -8,7 +8,7 @@ from test_policy_node import FakeCell, start, stop  # noqa: E402
 
 from vla_contract.ros.qos import RELIABLE  # noqa: E402
 from vla_contract.status import Outcome, PolicyState, RunError  # noqa: E402
-from vla_graph.process import free_domain  # noqa: E402
+from vla_graph.domains import free_domain  # noqa: E402
 from vla_msgs.msg import PolicyStatus  # noqa: E402
 
 

@@ -25,7 +25,7 @@ from vla_bringup import cli
 from vla_evidence.ledger.ledger import build_ledger
 from vla_evidence.report.images import images_from_bag
 from vla_evidence.rows.from_bag import BagRows
-from vla_graph.process import free_domain
+from vla_graph.domains import free_domain
 from vla_policy.backends.scripted import ScriptedPolicy
 from vla_replay.offline.inputs import packed_words
 from vla_replay.offline.replay import Replay

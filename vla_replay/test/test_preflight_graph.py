@@ -23,7 +23,7 @@ from vla_bench.preflight.write_bag import message_of
 from vla_bringup import cli
 from vla_contract.card import parse_card
 from vla_contract.ros.qos import LATCHED, RELIABLE, SENSOR
-from vla_graph.process import free_domain
+from vla_graph.domains import free_domain
 from vla_replay.preflight.draft import as_yaml, todo_list
 from vla_replay.preflight.events import ImageEvent, JointEvent
 from vla_replay.preflight.finding import PreflightError

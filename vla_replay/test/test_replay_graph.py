@@ -15,7 +15,7 @@ from sensor_msgs.msg import JointState
 from vla_bags.reader import Bag
 from vla_contract.ros.qos import SENSOR
 from vla_contract.ros.stamps import stamp_to_ns
-from vla_graph.process import free_domain
+from vla_graph.domains import free_domain
 from vla_motion.model import RobotModel
 from vla_policy.observing.assembler import ObservationAssembler
 from vla_policy_node.ros.subscriptions import subscribe

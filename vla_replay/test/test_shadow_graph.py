@@ -16,7 +16,8 @@ from vla_contract.ros.convert import chunk_from_msg
 from vla_contract.ros.qos import LATCHED, RELIABLE
 from vla_contract.shipped import find_checkpoint
 from vla_evidence.rows.row_files import read_episodes
-from vla_graph.process import GraphProcess, free_domain
+from vla_graph.domains import free_domain
+from vla_graph.process import GraphProcess
 from vla_graph.ros.client import GraphClient
 from vla_msgs.action import RunTask
 from vla_msgs.msg import ActionChunk, PolicyInfo

@@ -24,7 +24,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint  # noqa: E
 from vla_contract.card import load_card  # noqa: E402
 from vla_contract.ros.images import pixels_of  # noqa: E402
 from vla_contract.ros.qos import RELIABLE, SENSOR  # noqa: E402
-from vla_graph.process import free_domain  # noqa: E402
+from vla_graph.domains import free_domain  # noqa: E402
 from vla_sim.mock import synthetic_image  # noqa: E402
 from vla_sim.ros.mock_node import MockNode  # noqa: E402
 

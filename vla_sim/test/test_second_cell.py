@@ -12,7 +12,7 @@ from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
 
 from vla_contract.ros.qos import SENSOR  # noqa: E402
-from vla_graph.process import free_domain  # noqa: E402
+from vla_graph.domains import free_domain  # noqa: E402
 
 MOCK, SIM = "vla_sim.ros.mock_node", "vla_sim.ros.node"
 

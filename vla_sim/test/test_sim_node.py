@@ -18,7 +18,7 @@ from sensor_msgs.msg import JointState  # noqa: E402
 from std_msgs.msg import String  # noqa: E402
 
 from vla_contract.ros.qos import LATCHED, RELIABLE, SENSOR  # noqa: E402
-from vla_graph.process import free_domain  # noqa: E402
+from vla_graph.domains import free_domain  # noqa: E402
 from vla_motion.model import RobotModel  # noqa: E402
 from vla_msgs.msg import TaskState  # noqa: E402
 from vla_msgs.srv import Reset  # noqa: E402

@@ -15,7 +15,8 @@ from vla_contract.instructions import meanings, normalised
 from vla_contract.report import Phase, Verdict
 from vla_contract.ros.convert import trajectory_from_msg
 from vla_contract.ros.qos import RELIABLE
-from vla_graph.process import GraphProcess, free_domain
+from vla_graph.domains import free_domain
+from vla_graph.process import GraphProcess
 from vla_graph.ros.client import GraphClient, GraphError
 from vla_msgs.action import RunTask
 from vla_msgs.msg import ControllerStatus, PolicyStatus

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from shipped_paths import CARD
 
-from vla_graph.process import free_domain
+from vla_graph.domains import free_domain
 from vla_sim.urdf import robot_urdf
 from vla_trials.lockstep.expert_policy import Disturbance, ExpertPolicy
 from vla_trials.lockstep.runner import LockstepRunner

@@ -22,7 +22,7 @@ from vla_bench.faults.graph import FaultGraph, write_launch_file
 from vla_bench.faults.stop import STOP_MS, stops, summary
 from vla_contract.card import InterfaceCard, load_card
 from vla_evidence.fitted_table import FittedTable
-from vla_graph.process import free_domain
+from vla_graph.domains import free_domain
 from vla_graph.ros.client import GraphClient, GraphError
 
 STREAMED = {

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vla_bags.reader import Bag, BagError
 from vla_bench.ros.feeder import Feeder
-from vla_graph.process import free_domain
+from vla_graph.domains import free_domain
 
 LOSS_S = 1.5
 """What was sent longer than this before the kill has to be in the bag [s]."""

@@ -28,7 +28,8 @@ def run(args: argparse.Namespace) -> int:
     from vla_contract.command import command_json
     from vla_contract.files import fresh, write_text
     from vla_evidence.console import Console
-    from vla_graph.process import GraphProcess, free_domain
+    from vla_graph.domains import free_domain
+    from vla_graph.process import GraphProcess
     from vla_trials.graph.film import write_contact_sheet, write_film, write_portrait
     from vla_trials.graph.trials import run_trials
 

@@ -154,6 +154,20 @@ def test_a_controller_that_ignores_all_is_named_though_it_speaks():
     assert named.count(ControllerState.DESYNC) >= 3 and bench.largest_step(-100) < 1e-9
 
 
+def test_a_status_that_says_desync_in_words_says_so_in_its_state():
+    bench = Bench(references=True, every_ns=EVERY)
+    bench.run(120)
+    stream(bench, 500)
+    bench.hears = False
+    told = []
+    for sequence in range(5, 305):
+        stream(bench, 10, sequence, every_ms=10)
+        snapshot = bench.controller.snapshot(bench.clock())
+        if "is not where its trajectory controller" in snapshot.message:
+            told.append(snapshot.state)
+    assert len(told) > 3 and set(told) == {ControllerState.DESYNC}
+
+
 def test_resume_says_what_else_keeps_the_arm_still():
     bench = Bench(references=True, every_ns=EVERY)
     bench.run(120)

@@ -39,6 +39,8 @@ def test_silence_is_a_state_of_its_own_and_chunks_and_home_are_refused_in_words(
     assert not home.accepted and "has fallen silent" in home.message
     assert "has fallen silent" in bench.controller.snapshot(bench.clock()).message
     assert bench.take(bench.controller.stop(bench.clock())).accepted, "a stop is never refused"
+    said = bench.controller.snapshot(bench.clock())
+    assert said.state is ControllerState.STOPPED and "vla/stop is latched" in said.message and "activate it" in said.message
 
 
 MOMENTS = 10

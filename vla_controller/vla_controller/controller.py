@@ -9,6 +9,7 @@ import numpy as np
 from vla_contract.card import InterfaceCard
 from vla_contract.chunk import ActionChunk
 from vla_contract.report import Verdict
+from vla_contract.status import ControllerState
 from vla_controller.books.output import Output, Snapshot
 from vla_controller.books.reports import ReportBook
 from vla_controller.chunk_intake import ChunkIntake
@@ -119,9 +120,11 @@ class ChunkController:
 
     def snapshot(self, now_ns: int) -> Snapshot:
         """For the status message."""
-        refusal = self._watch.refusal(now_ns)
+        refusal, state = self._watch.refusal(now_ns), self._motion.state(now_ns)
+        if refusal is not None and refusal.verdict is Verdict.DESYNC and state in (ControllerState.IDLE, ControllerState.TRACKING):
+            state = ControllerState.DESYNC  # not yet for long enough to brake; the state is that of the words beside it
         return Snapshot(
-            state=self._motion.state(now_ns),
+            state=state,
             message=refusal.message if refusal else "",
             run_id=self._admission.run_id or "",
             state_age_ns=self._watch.states.age_ns(now_ns) or 0,

@@ -68,7 +68,7 @@ class Readiness:
     def refusal(self, now_ns: int, *, commanded: bool) -> Refusal | None:
         """Why the arm may not be set in motion now; commanded: its present motion is by this controller."""
         if self.stopped:
-            also = f"; {self.contended}" if self.contended else ""
+            also = "; ".join(["", *filter(None, [self.contended, self.controllers.in_words()])])
             return Refusal(Verdict.STOPPED, f"vla/stop is latched; vla/resume releases it{also}")
         if self.contended:
             then = "the arm has to be at rest" if self.alone else "nothing is commanded until it is gone"

@@ -154,6 +154,36 @@ def test_a_controller_that_ignores_all_is_named_though_it_speaks():
     assert named.count(ControllerState.DESYNC) >= 3 and bench.largest_step(-100) < 1e-9
 
 
+def test_nothing_starts_from_rest_while_a_trajectory_controller_goes_on_with_what_it_has():
+    """Slow enough to pass for rest by its measured speed, as at the end of an older motion."""
+    bench = Bench(references=True, every_ns=EVERY)
+    bench.run(120)
+    bench.send(straight((0.0, 0.06, 0.0)))
+    bench.run(500)
+    bench.controller._arms.forget()
+    since, reports = len(bench.setpoints), []
+    for sequence in range(1, 40):
+        reports += bench.send(straight((0.0, -0.06, 0.0)), sequence).reports
+        bench.run(50)
+    steps = np.diff(np.array(bench.setpoints[since - 2 :]), axis=0)
+    assert np.abs(np.diff(steps, axis=0)).max() / (CYCLE * 1e-9) ** 2 < 20.0, "no leap"
+    first, *others = [r for r in reports if r.phase is Phase.SCHEDULED]
+    assert first.verdict is Verdict.NO_STATE and "moves, by what its trajectory controller was sent before" in first.message
+    assert Verdict.ACCEPTED in {r.verdict for r in others}
+
+
+def test_the_first_motion_begins_where_the_trajectory_controller_holds_the_arm_that_sags_below():
+    bench = Bench(references=True, every_ns=EVERY)
+    bench.jtc.update(bench.clock(), CYCLE, bench.q, bench.v)
+    bench.blocked = True
+    bench.q = bench.q - 0.004
+    bench.run(200)
+    since = len(bench.setpoints)
+    assert bench.send(straight((0.0, 0.1, 0.0))).reports[0].verdict is Verdict.ACCEPTED
+    bench.run(60)
+    assert bench.largest_step(since) < 1e-3
+
+
 def test_a_status_that_says_desync_in_words_says_so_in_its_state():
     bench = Bench(references=True, every_ns=EVERY)
     bench.run(120)

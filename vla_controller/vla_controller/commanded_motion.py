@@ -190,7 +190,7 @@ class CommandedMotion:
             if dropped is not None:
                 why = _DROPPED
             self.cut(cut.ANCHORED, now_ns, why)
-            self.arms.rest_at(now_ns, states.positions if dropped is None else dropped)
+            self.arms.rest_at(now_ns, self._watch.standing(now_ns) if dropped is None else dropped)
         return anew
 
     def _release(self, anchored: bool) -> None:

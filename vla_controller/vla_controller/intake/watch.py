@@ -88,20 +88,24 @@ class Watch:
             self._spoke_again = True
         entry, place = self._arms.arms[arm], dict(zip(names, reference))
         joints = entry.card.joints
-        if self._arms.timeline is not None and not self._dry_run and all(joint in place for joint in joints):
+        if not self._dry_run and all(joint in place for joint in joints):
             q = self.states.positions.copy()
             q[entry.joints] = [place[joint] for joint in joints]
             if np.isfinite(q).all():
-                q = self.states.on_their_turns(q)
-                beyond = self._arms.timeline.distance_with_lag(now_ns, q)
-                self._references[arm].compare(now_ns, beyond, entry.joints)
-                known = stamp_ns is not None and 0 <= now_ns - stamp_ns <= _OLDEST_NS
-                stamp_ns = stamp_ns if known else now_ns
-                self.controllers.set_point(arm, q[entry.joints], stamp_ns, now_ns)
-                self._confirmation.see(arm, q[entry.joints], stamp_ns, now_ns, self._arms.timeline, entry.joints)
+                self._on_set_point(arm, self.states.on_their_turns(q), now_ns, stamp_ns)
         if at_full_speed(before) and not at_full_speed(speed_scaling):
             return f"a joint trajectory controller runs at {speed_scaling:.4g} of its speed"
         return ""
+
+    def _on_set_point(self, arm: int, q: np.ndarray, now_ns: int, stamp_ns: int | None) -> None:
+        """q (J,) [rad]: of its own joints, beside the others as measured."""
+        timeline, joints = self._arms.timeline, self._arms.arms[arm].joints
+        known = stamp_ns is not None and 0 <= now_ns - stamp_ns <= _OLDEST_NS
+        stamp_ns = stamp_ns if known else now_ns
+        self.controllers.set_point(arm, q[joints], stamp_ns, now_ns)
+        if timeline is not None:
+            self._references[arm].compare(now_ns, timeline.distance_with_lag(now_ns, q), joints)
+            self._confirmation.see(arm, q[joints], stamp_ns, now_ns, timeline, joints)
 
     def unconfirmed(self, now_ns: int) -> str:
         """Which trajectory controller has yet to show that it follows the commanded motion, in words; empty: none has.
@@ -124,6 +128,11 @@ class Watch:
     def refusal(self, now_ns: int) -> Refusal | None:
         """Why the arm may not be set in motion now."""
         refusal = self.ready.refusal(now_ns, commanded=self._arms.timeline is not None)
+        if refusal is None and self._arms.timeline is None and not self._dry_run:
+            for arm, *_ in self.controllers.fresh(now_ns):
+                if self.controllers.moves(arm, now_ns):
+                    words = "moves, by what its trajectory controller was sent before; waiting until it stands"
+                    return Refusal(Verdict.NO_STATE, f"arm {self._arms.arms[arm].card.name} {words}")
         if refusal is None and self.standing_off(now_ns) is None:
             for arm, _ in self._off_plan(now_ns):
                 words = "is not where its trajectory controller was commanded to be; waiting until it stands"
@@ -222,6 +231,16 @@ class Watch:
         for arm, set_point in off:
             at[self._arms.arms[arm].joints] = set_point
         return at
+
+    def standing(self, now_ns: int) -> np.ndarray:
+        """Where all arms stand (J,) [rad] before the first command: by a trajectory controller's word where it speaks, as it goes on
+        from there and an arm sags below it; as measured where it does not, or where the two disagree."""
+        q = self.states.positions.copy()
+        for arm, set_point, _ in () if self._dry_run else self.controllers.fresh(now_ns):
+            joints = self._arms.arms[arm].joints
+            if np.all(np.abs(set_point - q[joints]) <= self._arms.tolerance[joints]):
+                q[joints] = set_point
+        return q
 
     def dropped(self, now_ns: int) -> np.ndarray | None:
         """As ``standing_off``, for every tick: looked for where the newest states of trajectory controllers lie off the plan."""

@@ -121,7 +121,8 @@ class ChunkController:
     def snapshot(self, now_ns: int) -> Snapshot:
         """For the status message."""
         refusal, state = self._watch.refusal(now_ns), self._motion.state(now_ns)
-        if refusal is not None and refusal.verdict is Verdict.DESYNC and state in (ControllerState.IDLE, ControllerState.TRACKING):
+        desync = refusal is not None and refusal.verdict is Verdict.DESYNC
+        if desync and state in (ControllerState.IDLE, ControllerState.TRACKING):
             state = ControllerState.DESYNC  # not yet for long enough to brake; the state is that of the words beside it
         return Snapshot(
             state=state,

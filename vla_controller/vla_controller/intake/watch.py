@@ -233,8 +233,8 @@ class Watch:
         return at
 
     def standing(self, now_ns: int) -> np.ndarray:
-        """Where all arms stand (J,) [rad] before the first command: by a trajectory controller's word where it speaks, as it goes on
-        from there and an arm sags below it; as measured where it does not, or where the two disagree."""
+        """Where all arms stand (J,) [rad] before the first command: by a trajectory controller's word where it speaks, as it goes
+        on from there and an arm sags below it; as measured where it does not, or where the two disagree."""
         q = self.states.positions.copy()
         for arm, set_point, _ in () if self._dry_run else self.controllers.fresh(now_ns):
             joints = self._arms.arms[arm].joints

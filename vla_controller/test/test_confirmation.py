@@ -172,6 +172,20 @@ def test_nothing_starts_from_rest_while_a_trajectory_controller_goes_on_with_wha
     assert Verdict.ACCEPTED in {r.verdict for r in others}
 
 
+def test_nothing_starts_from_rest_before_a_controller_that_spoke_has_spoken_again():
+    """It is between two words, or its words are lost: whether it stands is not known."""
+    bench = Bench(references=True, every_ns=EVERY)
+    bench.run(200)
+    bench.references = False
+    bench.run(130)
+    assert not bench.send(straight((0.0, 0.06, 0.0))).reports, "it waits"
+    home = bench.take(bench.controller.home(bench.clock()))
+    assert not home.accepted and "has said nothing for 130 ms" in home.message
+    bench.references = True
+    bench.run(40)
+    assert bench.controller.snapshot(bench.clock()).state is ControllerState.TRACKING
+
+
 def test_the_first_motion_begins_where_the_trajectory_controller_holds_the_arm_that_sags_below():
     bench = Bench(references=True, every_ns=EVERY)
     bench.jtc.update(bench.clock(), CYCLE, bench.q, bench.v)

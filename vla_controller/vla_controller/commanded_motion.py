@@ -111,7 +111,8 @@ class CommandedMotion:
     def go_home(self, now_ns: int, output: Output) -> None:
         """Moves all arms home, or says in the output why not."""
         refusal = self._watch.refusal(now_ns)
-        missing = self._watch.unconfirmed(now_ns) if self.arms.moving(now_ns) else ""
+        rests = self.arms.timeline is not None and not self.arms.moving(now_ns)
+        missing = "" if rests else self._watch.unconfirmed(now_ns)
         if refusal is not None or missing:
             output.accepted, output.message = False, refusal.message if refusal else f"{missing}: ask again"
             return

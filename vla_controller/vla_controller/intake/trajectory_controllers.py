@@ -45,6 +45,13 @@ class TrajectoryControllers:
             if point is not None and now_ns - heard_ns <= _FRESH_NS:
                 yield arm, *point
 
+    def overdue(self, now_ns: int) -> str:
+        """Which of them was heard before, and not just now, in words; empty: none. It may be between two words, or lost."""
+        for name, heard_ns in zip(self._arms, self._heard_ns):
+            if heard_ns is not None and now_ns - heard_ns > _FRESH_NS:
+                return f"the trajectory controller of arm {name} has said nothing for {(now_ns - heard_ns) * 1e-6:.0f} ms"
+        return ""
+
     def stands(self, arm: int, now_ns: int) -> bool:
         """Its set point has not left its place for 100 ms."""
         place = self._places[arm]

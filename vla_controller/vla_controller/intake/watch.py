@@ -110,11 +110,13 @@ class Watch:
     def unconfirmed(self, now_ns: int) -> str:
         """Which trajectory controller has yet to show that it follows the commanded motion, in words; empty: none has.
 
-        What continues that motion waits for it: the next state tells. It does not mean that anything is wrong. Where one stands
-        off, nothing is continued: the motion begins anew where it stands.
+        What continues that motion waits for it, and so does what begins one, until it has shown that it stands: the next state
+        tells. It does not mean that anything is wrong. Where one stands off, nothing is continued: the motion begins anew there.
         """
-        if self._dry_run or self._arms.timeline is None:
+        if self._dry_run:
             return ""
+        if self._arms.timeline is None:
+            return self.controllers.overdue(now_ns)
         missing = self._confirmation.missing(now_ns)
         return "" if missing and self.standing_off(now_ns) is not None else missing
 

@@ -37,6 +37,16 @@ def test_a_leap_of_one_joint_is_seen_and_counted(size):
     assert words.endswith("within 20 ms")
 
 
+def test_a_simulator_that_was_held_up_is_not_taken_for_a_leap():
+    heard = swing()
+    stalled = heard[25][0]  # 100 ms pass in which nothing is sampled; the first state after them still has the old set point
+    late = [(t + 100 * MS, q, v) for t, q, v in heard[25:26]]
+    caught_up = [(t, q, v) for t, q, v in swing(80) if t > stalled + 100 * MS]
+    assert leaps(heard[:25] + late + caught_up, LIMIT) == []
+    beyond = [(t, q + [0.02, 0.0], v) for t, q, v in caught_up[3:]]
+    assert leaps(heard[:25] + late + caught_up[:3] + beyond, LIMIT) != []
+
+
 def test_states_in_halves_keep_each_joints_values():
     message = JointState(name=["a", "b", "c"], position=[0.1, 0.2, 0.3], velocity=[1.0, 2.0, 3.0])
     message.header.stamp.sec = 7

@@ -107,11 +107,13 @@ def leaps(
     """Where a reference goes farther from one state to the next than its own velocities and the limit [rad/s^2] can lead it.
 
     off: from when to when the controller was off, or may have been [ns]: there it may stand at once. leap_rad: none yet [rad].
+    A simulator that was held up for longer than MOST_ELAPSED_S catches up in the state after the next: both tell nothing.
     """
-    found = []
+    found, held_up = [], False
     for (before_ns, q0, v0), (after_ns, q1, v1) in zip(heard, heard[1:]):
         elapsed = (after_ns - before_ns) * 1e-9
-        if not 0.0 < elapsed <= MOST_ELAPSED_S:
+        held_up, just_now = not 0.0 < elapsed <= MOST_ELAPSED_S, held_up
+        if held_up or just_now:
             continue
         if not v1.any() and any(before_ns < on_ns and after_ns > off_ns for off_ns, on_ns in off):
             continue

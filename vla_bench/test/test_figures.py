@@ -16,6 +16,7 @@ def out(tmp_path):
     results = {
         "graph": {"camera_to_chunk": {**LATENCY, "model_share": 0.5}, "overhead": LATENCY, "chunk_to_trajectory": LATENCY},
         "policy": {"infer": LATENCY}, "sim": {"steps_per_s": 7000.0, "frames_per_s": 370.0},
+        "idle": {"shares": {"1000": 0.118, "100": 0.074}},
         "controller": {"stop_ms": 9.5, "faults": {"total": 21, "failed": 1}},
         "evidence": {"kills": 50, "lost": 2},
         "replay": {"realtime_factor": 4.25, "rss_growth_mb": 0.4, "seconds": 600.0},
@@ -57,6 +58,7 @@ def test_the_page_holds_what_was_measured_and_nothing_else(out, pages):
     assert "50 times | 2 unreadable, without metadata, lost, counted twice or left running |" in text
     assert "4.2 times real time, memory grows by 0 MB" in text
     assert "5000 an hour, 1.62 times one process; **different rows** from 1, 2 and Ray" in text
+    assert "its states: 7% at 100 Hz, 12% at 1000 Hz." in text
     assert "ledger" not in text and "planted" not in text and "fuzz" not in text, "these were not measured"
 
 

@@ -66,6 +66,13 @@ def bench_graph(card_path: str, checkpoint: str, out: Path, trials: int) -> dict
     return figures
 
 
+def bench_idle(card_path: str, seconds: float) -> dict:
+    """What the controller takes of a core while the simulator's arm stands."""
+    from vla_bench.controller.idle import measure
+
+    return measure(Path(card_path), seconds)
+
+
 def bench_policy(card_path: str, checkpoint: str, count: int = 200) -> dict:
     """One observation to one chunk of actions: preprocessing, language from the cache, model, un-normalisation."""
     cell = SimulatedCell(load_card(card_path))

@@ -156,6 +156,10 @@ def _section(out: Path, kept: Path | None) -> str:
         f"The model is {graph.part('camera_to_chunk')['model_share']:.0%} of the time from camera to chunk. The simulator makes "
         f"{sim['steps_per_s']:.0f} steps of 2 ms and {sim['frames_per_s']:.0f} images a second.",
     ]
+    if "idle" in results:
+        shares = results.part("idle").part("shares")
+        words = ", ".join(f"{shares[rate]:.0%} at {int(rate)} Hz" for rate in sorted(map(str, shares), key=int))
+        lines += ["", f"Beside an arm that stands the controller takes of a core, by the rate of its states: {words}."]
     if "controller" in results:
         lines += ["", *_controller(results.part("controller"), kept)]
     evidence = _evidence(results)

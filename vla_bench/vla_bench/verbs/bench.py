@@ -10,7 +10,7 @@ from pathlib import Path
 
 HELP = "latency and speed of graph, policy and simulator"
 
-SUITE = ("policy", "sim", "lockstep", "graph")
+SUITE = ("policy", "sim", "lockstep", "graph", "idle")
 CONTROLLER = ("fuzz", "cost", "seam", "clean", "faults")
 EVIDENCE = ("ledger", "kills", "preflight", "replay", "packing", "trials")
 GROUPS = {"controller": CONTROLLER, "evidence": EVIDENCE}
@@ -64,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
         "sim": lambda: bench.bench_sim(args.card, 3.0 * factor),
         "lockstep": lambda: bench.bench_lockstep(args.card, args.checkpoint, 6 * factor),
         "graph": lambda: bench.bench_graph(args.card, args.checkpoint, args.out, args.trials * factor),
+        "idle": lambda: bench.bench_idle(args.card, 10.0 * factor),
     }
     # Figures of parts that are not measured now stay, but only where the same machine took them.
     kept = written.get("machine", {})

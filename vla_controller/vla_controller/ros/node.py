@@ -8,12 +8,12 @@ import sys
 import time
 import uuid
 from dataclasses import replace
-from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
-from sensor_msgs.msg import JointState
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory as TrajectoryMsg
@@ -28,25 +28,24 @@ from vla_contract.report import Phase, Verdict
 from vla_contract.rivals import RivalError
 from vla_contract.ros.awaited import tell_awaited
 from vla_contract.ros.convert import report_to_msg, run_id_from_msg, run_id_to_msg, trajectory_to_msg
-from vla_contract.ros.names import controller_state_topic
-from vla_contract.ros.qos import CHUNKS, LATCHED, RELIABLE, REPORTS, SENSOR
+from vla_contract.ros.qos import CHUNKS, LATCHED, RELIABLE, REPORTS
 from vla_contract.ros.rival_watch import RivalWatch
 from vla_contract.ros.run import run_node
 from vla_contract.ros.stamps import ns_to_duration, ns_to_stamp, stamp_to_ns
-from vla_contract.ros.streams import state_message
 from vla_contract.ros.timers import create_timer
 from vla_contract.status import ControllerState
 from vla_controller.books.diagnostics import Monitor
 from vla_controller.books.markers import MotionShapes
 from vla_controller.controller import ChunkController, Output
 from vla_controller.intake.running_clock import RunningClock
+from vla_controller.ros.arm_inputs import ArmInputs, joints_by_topic
 from vla_controller.ros.claims import ADVICE, claims, trajectory_topics
-from vla_controller.ros.controller_state import ControllerStateMsg, StateReader
 from vla_controller.ros.description import models_from_file, models_from_text
 from vla_controller.ros.gripper_ros import GripperSenders
 from vla_controller.ros.inbox import sort_chunks, take_waiting
 from vla_controller.ros.messages import health_to_msg, markers_to_msg
 from vla_controller.ros.parameters import Parameters, declare_parameters, on_speed_scale
+from vla_controller.ros.polled import Gate
 from vla_motion.model import ModelError
 from vla_msgs.msg import ActionChunk as ChunkMsg
 from vla_msgs.msg import ChunkReport as ReportMsg
@@ -54,6 +53,7 @@ from vla_msgs.msg import ControllerStatus
 
 _TICK = 0.01  # [s]
 _STATUS = 0.1  # [s]
+_EVENTS = 1.0  # [s]
 
 
 class ControllerNode(Node):
@@ -79,13 +79,14 @@ class ControllerNode(Node):
         if self._settings.model:
             self._begin(models_from_file(self._settings.model, self._card))
         self._rivals.before_start()
+        self._events, self._events_at = Gate(), 0.0
         topics = () if dry_run else trajectory_topics(self._card)
-        self._trajectories = {topic: self.create_publisher(TrajectoryMsg, topic, RELIABLE) for topic in topics}
+        self._trajectories = {topic: self._publisher(TrajectoryMsg, topic, RELIABLE) for topic in topics}
         self._grippers = GripperSenders(self, self._card, needed=not dry_run)
-        self._reports = self.create_publisher(ReportMsg, "vla/chunk_report", REPORTS)
-        self._status = self.create_publisher(ControllerStatus, "vla/controller_status", RELIABLE)
-        self._markers = self.create_publisher(MarkerArray, "vla/markers", RELIABLE)
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", RELIABLE)
+        self._reports = self._publisher(ReportMsg, "vla/chunk_report", REPORTS)
+        self._status = self._publisher(ControllerStatus, "vla/controller_status", RELIABLE)
+        self._markers = self._publisher(MarkerArray, "vla/markers", RELIABLE)
+        self._diagnostics = self._publisher(DiagnosticArray, "/diagnostics", RELIABLE)
         self._awaited = _awaited(self._card, self._settings)
         self._identity = {
             "node": self.get_fully_qualified_name(), "host": socket.gethostname(), "process": os.getpid(),
@@ -93,12 +94,8 @@ class ControllerNode(Node):
         }  # fmt: skip
         if self._core is None:
             self.create_subscription(String, "robot_description", self._on_description, LATCHED)
-        self._states = {
-            topic: self.create_subscription(JointState, topic, partial(self._on_joint_state, topic), SENSOR)
-            for topic in _joints_by_topic(self._card)
-        }
+        self._inputs = ArmInputs(self, self._card, self._awaited)
         self._chunks = self.create_subscription(ChunkMsg, "vla/action_chunk", self._on_chunk, CHUNKS)
-        self._subscribe_to_controllers()
         for name in ("stop", "resume", "home"):
             self.create_service(Trigger, f"vla/{name}", lambda _, response, name=name: self._serve(name, response))
         on_speed_scale(self, self._on_speed_scale)
@@ -106,15 +103,8 @@ class ControllerNode(Node):
         create_timer(self, _STATUS, self._on_status)
         tell_awaited(self, lambda: self._awaited)
 
-    def _subscribe_to_controllers(self) -> None:
-        if ControllerStateMsg is None:
-            self.get_logger().info("no control_msgs: the trajectory controllers' own state is not read")
-            return
-        for index, arm in enumerate(self._card.arms):
-            topic = controller_state_topic(arm.trajectory_topic)
-            if topic is not None:
-                heard = partial(self._on_controller_state, index, StateReader())
-                self.create_subscription(ControllerStateMsg, topic, heard, SENSOR)
+    def _publisher(self, kind: type, topic: str, profile: QoSProfile) -> Publisher:
+        return self.create_publisher(kind, topic, profile, callback_group=self._events)
 
     @property
     def _now(self) -> int:
@@ -154,24 +144,9 @@ class ControllerNode(Node):
             self._message = f"robot_description does not fit the card: {error}"
             self.get_logger().error(self._message)
 
-    def _on_joint_state(self, topic: str, message: JointState) -> None:
-        # All that wait: after a long plan the newest would otherwise come several callbacks later.
-        self._hear_states(topic, message, *take_waiting(self._states[topic], SENSOR.depth))
-
-    def _hear_states(self, topic: str, *messages: JointState) -> None:
-        states = [state_message(self._card.state, topic, message) for message in messages]
-        for state in states:
-            self._awaited.heard(topic, time.monotonic(), state.name)
-        if self._core is not None:
-            for state in states:
-                self._core.on_joint_state(
-                    stamp_to_ns(state.header.stamp), state.name, state.position, state.velocity or None, self._now
-                )
-
-    def _on_controller_state(self, arm: int, reader: StateReader, message: ControllerStateMsg) -> None:
-        read = reader.read(message)
-        if self._core is not None and read is not None:
-            self._publish(self._core.on_controller_state(arm, *read, self._now, stamp_to_ns(message.header.stamp)))
+    def _look_at_arms(self) -> None:
+        for output in self._inputs.take(self._core, lambda: self._now):
+            self._publish(output)
 
     def _on_speed_scale(self, scale: float) -> None:
         self._speed_scale = scale
@@ -182,6 +157,7 @@ class ControllerNode(Node):
     def _on_chunk(self, message: ChunkMsg) -> None:
         received = time.monotonic_ns()
         messages = [message, *take_waiting(self._chunks, CHUNKS.depth)]
+        self._look_at_arms()  # what continues a motion continues the newest
         if self._core is None:
             self.get_logger().warning(f"chunk {message.sequence} ignored: {self._message}", throttle_duration_sec=1.0)
             return
@@ -193,8 +169,7 @@ class ControllerNode(Node):
             self._publish(self._core.on_malformed(_outline(wrong), reason, self._now, received))
 
     def _on_tick(self) -> None:
-        for topic, subscription in self._states.items():
-            self._hear_states(topic, *take_waiting(subscription, SENSOR.depth))
+        self._look_at_arms()
         if self._core is not None:
             self._publish(self._core.tick(self._now))
 
@@ -202,6 +177,7 @@ class ControllerNode(Node):
         if self._core is None:
             response.success, response.message = False, self._message
             return response
+        self._look_at_arms()
         output = getattr(self._core, name)(self._now)
         self._publish(output)
         response.success, response.message = output.accepted, output.message
@@ -242,6 +218,9 @@ class ControllerNode(Node):
             self._publish(self._core.on_contended(rival, self._now))
 
     def _on_status(self) -> None:
+        self._events.is_open = not self._events.is_open and time.monotonic() >= self._events_at
+        if self._events.is_open:
+            self._events_at = time.monotonic() + _EVENTS
         self._look_around()
         self._publish_status()
         now, core = self._now, self._core
@@ -284,16 +263,8 @@ class ControllerNode(Node):
 def _awaited(card: InterfaceCard, settings: Parameters) -> Awaited:
     """What has to be there before the arm can move."""
     inputs = {} if settings.model else {"robot_description": ()}
-    inputs.update(_joints_by_topic(card))
+    inputs.update(joints_by_topic(card))
     return Awaited(inputs, {} if settings.dry_run else {arm.trajectory_topic: "trajectories" for arm in card.arms})
-
-
-def _joints_by_topic(card: InterfaceCard) -> dict[str, list[str]]:
-    """The topics that tell joints of the arms, and which."""
-    told: dict[str, list[str]] = {}
-    for joint in (joint for arm in card.arms for joint in arm.joints):
-        told.setdefault(card.state.topic_of(joint), []).append(joint)
-    return told
 
 
 def _outline(message: ChunkMsg) -> ActionChunk:

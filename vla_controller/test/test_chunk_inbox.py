@@ -123,3 +123,30 @@ def test_500_chunks_a_second_leave_no_backlog(graph):
     for what, times in (("tick", core.ticks), ("joint states", core.states)):
         between = np.histogram(times, begins)[0]
         assert np.mean(between > 0) > 0.9, f"{what}: served between batches"
+
+
+def spin(executor, until, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not until() and time.monotonic() < end:
+        executor.spin_once(timeout_sec=0.02)
+    return until()
+
+
+def test_a_controller_looks_half_as_often_at_an_arm_that_rests_and_at_once_with_a_chunk(graph):
+    node, peer, executor = graph
+    core, card = node._core, make_card()
+    chunks = peer.create_publisher(ActionChunk, "vla/action_chunk", CHUNKS)
+    states = peer.create_publisher(JointState, "joint_states", SENSOR)
+    assert spin(executor, lambda: chunks.get_subscription_count() and states.get_subscription_count())
+    assert spin(executor, lambda: node._timer.timer_period_ns == 20_000_000), "nothing has happened for a second"
+    heard = len(core.states)
+    for _ in range(3):  # they wait
+        state = JointState(name=JOINTS, position=HOME.tolist(), velocity=[0.0] * 7)
+        state.header.stamp = ns_to_stamp(peer.get_clock().now().nanoseconds)
+        states.publish(state)
+    assert spin(executor, lambda: len(core.states) > heard)
+    message = chunk_to_msg(make_chunk(card, straight(), peer.get_clock().now().nanoseconds, 0, run_id=uuid.uuid4().hex))
+    message.horizon = 5  # malformed: what is reported is activity, too
+    chunks.publish(message)
+    node._core = core._core
+    assert spin(executor, lambda: node._timer.timer_period_ns == 10_000_000)

@@ -51,7 +51,9 @@ from vla_msgs.msg import ActionChunk as ChunkMsg
 from vla_msgs.msg import ChunkReport as ReportMsg
 from vla_msgs.msg import ControllerStatus
 
-_TICK = 0.01  # [s]
+_TICK, _TICK_AT_REST = 10_000_000, 20_000_000  # [ns]
+_RESTS_AFTER = 1.0  # [s]
+_MOVING = (ControllerState.TRACKING, ControllerState.BRAKING, ControllerState.HOMING)
 _STATUS = 0.1  # [s]
 _EVENTS = 1.0  # [s]
 
@@ -99,7 +101,7 @@ class ControllerNode(Node):
         for name in ("stop", "resume", "home"):
             self.create_service(Trigger, f"vla/{name}", lambda _, response, name=name: self._serve(name, response))
         on_speed_scale(self, self._on_speed_scale)
-        create_timer(self, _TICK, self._on_tick)
+        self._timer, self._active_at = create_timer(self, _TICK * 1e-9, self._on_tick), 0.0
         create_timer(self, _STATUS, self._on_status)
         tell_awaited(self, lambda: self._awaited)
 
@@ -172,6 +174,10 @@ class ControllerNode(Node):
         self._look_at_arms()
         if self._core is not None:
             self._publish(self._core.tick(self._now))
+        rests = time.monotonic() - self._active_at > _RESTS_AFTER
+        period_ns = _TICK_AT_REST if rests else _TICK
+        if self._timer.timer_period_ns != period_ns:
+            self._timer.timer_period_ns = period_ns
 
     def _serve(self, name: str, response: Trigger.Response) -> Trigger.Response:
         if self._core is None:
@@ -185,6 +191,8 @@ class ControllerNode(Node):
         return response
 
     def _publish(self, output: Output) -> None:
+        if output.trajectories or output.grippers or output.reports or output.status in _MOVING:
+            self._active_at = time.monotonic()
         for trajectory in output.trajectories:
             self._trajectories[trajectory.topic].publish(trajectory_to_msg(trajectory))
         for command in output.grippers:

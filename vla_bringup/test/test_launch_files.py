@@ -8,7 +8,7 @@ from launching import write_launch_file
 
 from vla_bags.bag_folder import COMPRESSIONS
 from vla_bags.image_packer import IMAGES
-from vla_contract.image_packing import QUALITY
+from vla_contract.recording import QUALITY
 from vla_controller.planning.strategy import STRATEGIES
 from vla_graph.launch import LaunchError, arguments_of, plan_launch
 from vla_graph.launch.substitutions import Substituter, SubstitutionError

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from vla_bags.bag_folder import COMPRESSIONS
 from vla_bags.image_packer import IMAGES, ImageKeeping
-from vla_contract.image_packing import QUALITY
 from vla_contract.printing import tell
+from vla_contract.recording import QUALITY
 
 HELP = "record what the graph says into a rosbag2 folder"
 

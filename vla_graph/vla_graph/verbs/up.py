@@ -9,6 +9,7 @@ from pathlib import Path
 from vla_contract.card import load_card
 from vla_contract.policy_spec import find_policy
 from vla_contract.printing import tell
+from vla_contract.recording import check_launch
 from vla_contract.shipped import find_card, find_launch_file, find_model, model_of_card
 from vla_graph.launch import Argument, LaunchError, Supervisor, arguments_of, parse_assignments, plan_launch
 from vla_graph.launch.substitutions import truth
@@ -41,9 +42,12 @@ def show(arguments: Sequence[Argument]) -> str:
     return "\n".join(lines) or "  none"
 
 
-def check_inputs(values: Mapping[str, str]) -> None:
-    """Tells a mistake in card, task, checkpoint, model or namespace before anything is started. Raises one of the suite's
-    errors."""
+def check_inputs(values: Mapping[str, str], given: Mapping[str, str]) -> None:
+    """Tells a mistake in card, task, checkpoint, model, namespace or recording before anything is started. Raises one of the
+    suite's errors.
+
+    values: All launch arguments. given: Those without defaults.
+    """
     from vla_contract.ros.joining import domain_problem
 
     if domain_problem():
@@ -66,6 +70,7 @@ def check_inputs(values: Mapping[str, str]) -> None:
         if not values["checkpoint"]:
             raise LaunchError("no checkpoint: give checkpoint:=... (a policy trained for the card), or policy:=false")
         find_policy(values["checkpoint"])
+    check_launch(values, given, truth(values.get("record", "false")))
     if values.get("model"):
         find_model(values["model"])
     elif truth(values.get("mock", "false")):
@@ -93,8 +98,9 @@ def run(args: argparse.Namespace) -> int:
     if args.show_args:
         tell(f"Arguments of {path.name} (name:=value):\n{show(arguments_of(path))}")
         return 0
-    plan = plan_launch(path, values_of(args.assignments, path))
-    check_inputs(plan.variables)
+    given = values_of(args.assignments, path)
+    plan = plan_launch(path, given)
+    check_inputs(plan.variables, given)
     for message in plan.messages:
         tell(f"[launch] {message}", flush=True)
     return Supervisor(plan.processes, patience=args.patience).run()

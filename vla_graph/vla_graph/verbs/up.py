@@ -70,6 +70,11 @@ def check_inputs(values: Mapping[str, str], given: Mapping[str, str]) -> None:
         if not values["checkpoint"]:
             raise LaunchError("no checkpoint: give checkpoint:=... (a policy trained for the card), or policy:=false")
         find_policy(values["checkpoint"])
+    if truth(values.get("use_sim_time", "false")) and "mock" in values:
+        if truth(values["mock"]):
+            raise LaunchError("use_sim_time:=true does not go with mock:=true: the mock publishes no /clock")
+        if not truth(values.get("dry_run", "true")):
+            raise LaunchError("use_sim_time:=true needs dry_run:=true: what follows a played clock commands no arm")
     check_launch(values, given, truth(values.get("record", "false")))
     if values.get("model"):
         find_model(values["model"])

@@ -154,7 +154,11 @@ def test_a_disk_that_fills_up_ends_what_records_alone_and_no_launched_graph(tmp_
         rclpy.shutdown()
 
 
-def test_the_verb_names_a_quality_out_of_range(tmp_path, capsys):
-    words = ["record", "--out", str(tmp_path / "bag"), "--images", "jpeg", "--jpeg-quality", "101"]
-    assert cli.main(words) == cli.USER_ERROR
-    assert "jpeg_quality 101, allowed are 1 to 100" in capsys.readouterr().err and not (tmp_path / "bag").exists()
+@pytest.mark.parametrize(("words", "told"), [
+    (["--images", "jpeg", "--jpeg-quality", "101"], "--jpeg-quality is 101, allowed is 1 to 100"),
+    (["--images", "h264", "--jpeg-quality", "80"], "--jpeg-quality is of --images jpeg, and images are h264"),
+    (["--jpeg-quality", "80"], "--jpeg-quality is of --images jpeg, and images are raw"),
+])  # fmt: skip
+def test_the_verb_names_a_quality_that_is_out_of_range_or_means_nothing(tmp_path, capsys, words, told):
+    assert cli.main(["record", "--out", str(tmp_path / "bag"), *words]) == cli.USER_ERROR
+    assert told in capsys.readouterr().err and not (tmp_path / "bag").exists()

@@ -97,8 +97,8 @@ def test_commands_in_blocks_are_taken(text, tmp_path, capsys):
         return
     try:
         parser(verb).parse_args([word for word in words if word != "..."])
-    except SystemExit:
-        pytest.fail(f"{text}\n{capsys.readouterr().err}")
+    except SystemExit as ended:  # of --help
+        assert ended.code == 0
 
 
 @pytest.mark.parametrize("text", cases(inline_of))

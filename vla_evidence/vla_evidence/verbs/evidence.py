@@ -6,6 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
+from vla_contract.arguments import number
+
 FIGURES_FILE = "evidence.json"
 """Beside the rows: score, notes, and the command that made them."""
 HELP = "episodes and inferences of a bag as rows, with outcomes and failure labels"
@@ -18,18 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--card", help="card name or file (default: the one in the bag)")
     parser.add_argument("--namespace", help="of the robot, where several are in the bag")
-    parser.add_argument("--time-limit", type=_seconds, help="of each run [s] (default: the card's for its task)")
+    parser.add_argument(
+        "--time-limit", type=number(0, above=True, unit="s"), help="of each run [s] (default: the card's for its task)"
+    )
     parser.add_argument(
         "--reference", type=Path, help="bag with the cameras where they belong, for the label VIEWPOINT on runs without truth"
     )
     parser.add_argument("--json", type=Path, help="write the score and the episodes to this file")
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0.0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text}, allowed are seconds above 0")
-    return value
 
 
 def run(args: argparse.Namespace) -> int:

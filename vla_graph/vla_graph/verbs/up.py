@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from vla_contract.arguments import number
 from vla_contract.card import load_card
 from vla_contract.policy_spec import find_policy
 from vla_contract.printing import tell
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="launch arguments; card, checkpoint, shadow and model may be the names of shipped ones; "
                              "checkpoint and shadow also NAME:... of a policy that a package registers")
     parser.add_argument("-s", "--show-args", action="store_true", help="list the launch file's arguments and end")
-    parser.add_argument("--patience", type=float, default=5.0,
+    parser.add_argument("--patience", type=number(0, unit="s"), default=5.0,
                         help="after Ctrl-C, time before SIGTERM and again before SIGKILL [s] (default: %(default)s)")
 
 

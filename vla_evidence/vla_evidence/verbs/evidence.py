@@ -33,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
     from vla_bags.reader import Bag
     from vla_contract.card import load_card
     from vla_contract.command import command_json
+    from vla_contract.printing import printable
     from vla_evidence.console import Console
     from vla_evidence.rows.from_bag import BagRows, reference_views
     from vla_evidence.rows.outcomes import apply_outcomes, read_outcomes
@@ -57,11 +58,12 @@ def run(args: argparse.Namespace) -> int:
         if not view.steady:
             rows.notes.append(f"camera {name} sees something else in each reference run ({view.spread:.0%}): not judged")
     for note in [*(["the recorder did not end this bag"] if truncated else []), *rows.notes]:
-        console.print(f"note: {note}", markup=False, highlight=False)
+        console.print(printable(f"note: {note}"), markup=False, highlight=False)
     result = score(episodes)
     console.print(str(result), markup=False, highlight=False)
     if args.out:
-        console.print(f"{len(episodes)} episodes and {len(inferences)} inferences written to {args.out}", highlight=False)
+        written = f"{len(episodes)} episodes and {len(inferences)} inferences written to {args.out}"
+        console.print(written, markup=False, highlight=False)
     content = {
         "bag": str(args.bag), "score": result.as_dict(), "inferences": len(inferences), "truncated": truncated,
         "notes": rows.notes, "command": command_json(),

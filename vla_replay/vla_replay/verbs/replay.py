@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from vla_contract.arguments import number, whole, words
-from vla_contract.printing import tell
+from vla_contract.printing import printable, tell
 
 HELP = "replay a bag: open-loop errors of policies, faults, gates; or into the graph"
 
@@ -152,7 +152,7 @@ def _finish(args: argparse.Namespace, figures, gates: dict[str, float]) -> int:
     console = Console()
     show(figures, console)
     for remark in figures.remarks:
-        console.print(remark, style="yellow", markup=False)
+        console.print(printable(remark), style="yellow", markup=False)
     figures = replace(figures, gates=gates, exceeded=tuple(exceeded(figures.scores, gates)))
     _write(args, FIGURES_FILE, figures)
     if figures.exceeded:

@@ -82,12 +82,13 @@ def foreign_bag(path: Path, kind: str) -> Path:
 
 
 def plain_mcap(
-    path: Path, count: int = 20, *, chunked: bool = True, compression: CompressionType = CompressionType.NONE, end: bool = True
+    path: Path, count: int = 20, *, chunked: bool = True, compression: CompressionType = CompressionType.NONE, end: bool = True,
+    data_crc: bool = False,
 ) -> list[tuple[str, int, bytes]]:
     """Writes `count` messages a topic with the library alone; returns (topic, stamp [ns], data) in the order of time."""
     definitions, written = Definitions(), []
     with open(path, "wb") as file:
-        writer = Writer(file, chunk_size=4096, compression=compression, use_chunking=chunked)
+        writer = Writer(file, chunk_size=4096, compression=compression, use_chunking=chunked, enable_data_crcs=data_crc)
         writer.start("ros2", "test")
         writer.add_metadata("vla", {"card_name": "early", "namespace": ""})
         channels, data = {}, {}

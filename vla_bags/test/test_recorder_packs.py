@@ -19,6 +19,7 @@ from vla_bags.reader import Bag
 from vla_bags.recorded_cameras import packed_images
 from vla_bags.ros.recorder_node import RecorderNode, RecorderSettings
 from vla_bringup import cli
+from vla_contract.recording import RecordingError
 from vla_contract.ros.images import array_to_image
 from vla_contract.ros.qos import SENSOR
 from vla_graph.domains import free_domain
@@ -116,6 +117,9 @@ def test_nothing_is_packed_onto_a_topic_that_is_recorded_itself(tmp_path, monkey
     ({"images": "jpg"}, "images 'jpg', allowed are raw, jpeg, png"),
     ({"jpeg_quality": 0}, "jpeg_quality 0, allowed are 1 to 100"),
     ({"compression": "gzip"}, "compression 'gzip', allowed are none, lz4, zstd"),
+    ({"min_free_mib": -5}, "min_free_mib -5, allowed are 0 and above"),
+    ({"duration": ".nan"}, "duration nan, allowed are 0 and above"),
+    ({"min_free_mib": 1 << 40}, "the disk is nearly full: [0-9]+ MiB are free"),
 ])  # fmt: skip
 def test_parameters_out_of_range_are_told(tmp_path, monkeypatch, given, words):
     monkeypatch.setenv("ROS_DOMAIN_ID", str(free_domain()))
@@ -123,14 +127,38 @@ def test_parameters_out_of_range_are_told(tmp_path, monkeypatch, given, words):
     arguments = ["--ros-args", *(word for name, value in values.items() for word in ("-p", f"{name}:={value}"))]
     rclpy.init(args=arguments)
     try:
-        with pytest.raises(BagError, match=words):
+        with pytest.raises((BagError, RecordingError), match=words):
             RecorderNode(threading.Event())
     finally:
         rclpy.shutdown()
     assert not (tmp_path / "bag").exists()
 
 
-def test_the_verb_names_a_quality_out_of_range(tmp_path, capsys):
-    words = ["record", "--out", str(tmp_path / "bag"), "--images", "jpeg", "--jpeg-quality", "101"]
-    assert cli.main(words) == cli.USER_ERROR
-    assert "jpeg_quality 101, allowed are 1 to 100" in capsys.readouterr().err and not (tmp_path / "bag").exists()
+@pytest.mark.parametrize("launched", [True, False])
+def test_a_disk_that_fills_up_ends_what_records_alone_and_no_launched_graph(tmp_path, monkeypatch, launched):
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(free_domain()))
+    ended, out = threading.Event(), tmp_path / "bag"
+    rclpy.init(args=["--ros-args", "-p", f"card:={CARD}", "-p", f"out:={out}"] if launched else None)
+    try:
+        recorder = RecorderNode(ended, None if launched else RecorderSettings(out, CARD))
+        recorder.recording.failure = "the disk is full"
+        executor = SingleThreadedExecutor()
+        executor.add_node(recorder)
+        for _ in range(3):
+            executor.spin_once(timeout_sec=1.0)
+        assert ended.is_set() is not launched
+        recorder.close()
+        assert recorder.failure == "the disk is full", "its exit code tells it in the end"
+        recorder.destroy_node()
+    finally:
+        rclpy.shutdown()
+
+
+@pytest.mark.parametrize(("words", "told"), [
+    (["--images", "jpeg", "--jpeg-quality", "101"], "--jpeg-quality is 101, allowed is 1 to 100"),
+    (["--images", "h264", "--jpeg-quality", "80"], "--jpeg-quality is of --images jpeg, and images are h264"),
+    (["--jpeg-quality", "80"], "--jpeg-quality is of --images jpeg, and images are raw"),
+])  # fmt: skip
+def test_the_verb_names_a_quality_that_is_out_of_range_or_means_nothing(tmp_path, capsys, words, told):
+    assert cli.main(["record", "--out", str(tmp_path / "bag"), *words]) == cli.USER_ERROR
+    assert told in capsys.readouterr().err and not (tmp_path / "bag").exists()

@@ -15,6 +15,7 @@ import yaml
 from vla_bags.entries import BagError
 from vla_bags.mcap_writer import McapWriter, Output
 from vla_bags.offered_qos import Offered
+from vla_contract import recording
 from vla_contract.files import write_text
 
 RECORDER_VERSION = "0.1.0"
@@ -38,8 +39,10 @@ class Recorded:
 
 def check_new(path: Path) -> None:
     """Raises BagError where something is there already: nothing is overwritten."""
-    if path.exists():
-        raise BagError(f"{path} exists already, and a bag is never overwritten: give another folder")
+    try:
+        recording.check_new(path)
+    except recording.RecordingError as error:
+        raise BagError(str(error)) from None
 
 
 def open_raw(path: Path) -> Output:

@@ -12,7 +12,8 @@ from vla_bags.entries import BagError
 from vla_bags.offered_qos import Offered
 from vla_bags.video import CRF
 from vla_contract.image_encodings import ImageError
-from vla_contract.image_packing import KINDS, QUALITY
+from vla_contract.image_packing import KINDS
+from vla_contract.recording import QUALITY, RecordingError, check_quality
 
 VIDEO = "h264"
 IMAGES = ("raw", *KINDS, VIDEO)
@@ -41,8 +42,10 @@ class ImageKeeping:
     def __post_init__(self) -> None:
         if self.kind not in IMAGES:
             raise BagError(f"images {self.kind!r}, allowed are {', '.join(IMAGES)}")
-        if not 1 <= self.quality <= 100:
-            raise BagError(f"jpeg_quality {self.quality}, allowed are 1 to 100")
+        try:
+            check_quality(self.quality)
+        except RecordingError as error:
+            raise BagError(str(error)) from None
 
     @property
     def words(self) -> str:

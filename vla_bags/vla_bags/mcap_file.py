@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from vla_bags.entries import BagError
@@ -24,11 +23,13 @@ from vla_bags.mcap_bytes import (
     unpacked,
     words_of,
 )
+from vla_bags.mcap_checks import DATA_END, FOOTER, STATISTICS, EndOfFile, check_bytes
+from vla_bags.mcap_parts import Channel, Part
 from vla_contract.files import FileError, open_file
 from vla_contract.files.limits import CHUNK, GIB, METADATA, in_words, scaled
 
 MAGIC = b"\x89MCAP0\r\n"
-_SCHEMA, _CHANNEL, _CHUNK, _MESSAGE_INDEX, _METADATA, _DATA_END, _FOOTER = 3, 4, 6, 7, 12, 15, 2
+_SCHEMA, _CHANNEL, _CHUNK, _MESSAGE_INDEX, _METADATA = 3, 4, 6, 7, 12
 _CHUNK_HEAD = struct.Struct("<QQQII")  # ends with the length of the compression's name
 _HEAD_BYTES = 128
 _LOOSE_BYTES = 1 << 20
@@ -39,33 +40,6 @@ _RATIO = 200
 """What all chunks are when unpacked, over the size of the file, at most; up to a GiB it may be more. Drawn images reach 50."""
 _MOST_PARTS = 300_000
 """Of a file: chunks of 1 MiB make 300 GB."""
-
-
-@dataclass
-class Channel:
-    """A topic as one file numbers it."""
-
-    topic: str
-    type: str
-    encoding: str
-    definition: str
-
-
-@dataclass
-class Part:
-    """A stretch of records: a chunk, or messages outside chunks. Offsets and sizes in bytes, times in ns."""
-
-    start_ns: int
-    end_ns: int
-    offset: int
-    size: int
-    compression: str = ""
-    plain_size: int = 0
-    crc: int = 0
-    index: dict[int, tuple[int, int]] = field(default_factory=dict)
-    """Of each channel: where its list of messages is in the file (0: nowhere), and how many they are."""
-    index_is_wrong: bool = False
-    """It contradicts itself, and is made anew from the messages."""
 
 
 class McapFile:
@@ -123,16 +97,20 @@ class McapFile:
         if not MAGIC.startswith(start):
             raise BagError(f"{self.path}: not an MCAP file")
         position, self.truncated = len(MAGIC), True
+        ended = size >= 2 * len(MAGIC) and os.pread(self._fd, len(MAGIC), size - len(MAGIC)) == MAGIC
+        end = EndOfFile(self._fd, self.path)
         while True:
             head = os.pread(self._fd, _HEAD_BYTES, position)
-            if len(head) < RECORD.size:
-                break
-            opcode, length = RECORD.unpack_from(head)
+            opcode, length = RECORD.unpack_from(head) if len(head) >= RECORD.size else (0, 0)
             if opcode == 0 or position + RECORD.size + length > size:
+                if ended:  # nobody has cut it short, and what follows would be lost without a word
+                    raise BagError(f"{self.path}: damaged at byte {position}: no whole record, and the file has its end")
                 break
-            if opcode == _DATA_END:
-                self.truncated = os.pread(self._fd, len(MAGIC), max(size - len(MAGIC), position)) != MAGIC
-            if opcode == _FOOTER:
+            if opcode in (DATA_END, STATISTICS, FOOTER):
+                end.note(opcode, position, length)
+            if opcode == DATA_END:
+                self.truncated = not ended
+            if opcode == FOOTER:
                 break
             after = position + RECORD.size + length
             try:
@@ -150,6 +128,8 @@ class McapFile:
                 self._uncounted = None
         try:
             self._end_of_part()
+            if not self.truncated:
+                end.check(sum(self.counts.values()))
             self._find_channels()
         except DAMAGE as error:
             raise self._damaged(error, position) from None
@@ -269,7 +249,9 @@ class McapFile:
         """The records of a part, unpacked and checked. Raises BagError where it is damaged."""
         check_size(part.size, self._where(part))
         data = os.pread(self._fd, part.size, part.offset)
-        return unpacked(data, part.compression, part.plain_size, part.crc, self._where(part))
+        plain = unpacked(data, part.compression, part.plain_size, part.crc, self._where(part))
+        part.is_checked = True
+        return plain
 
     def _where(self, part: Part) -> str:
         return f"{self.path}: the chunk at byte {part.offset}"
@@ -293,7 +275,10 @@ class McapFile:
                     yield channel, stamp_ns, data[start + MESSAGE_HEAD.size : end]
 
     def _picked(self, part: Part, channels: list[int]) -> Iterator[tuple[int, int, bytes]]:
-        """Reads no more than the messages themselves: the images around them stay on the disk."""
+        """Takes no more into memory than the messages themselves; the images around them are read for the checksum alone."""
+        if not part.is_checked:
+            check_bytes(self._fd, part.offset, part.offset + part.size, part.crc, self._where(part))
+            part.is_checked = True
         found: list[tuple[int, int, int]] = []
         for channel in channels:
             offset, count = part.index[channel]

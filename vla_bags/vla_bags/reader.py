@@ -11,7 +11,8 @@ from pathlib import Path
 
 from vla_bags.definitions import Definitions, added_fields, difference
 from vla_bags.entries import BagError, Entry, Topic
-from vla_bags.mcap_file import McapFile, Part
+from vla_bags.mcap_file import McapFile
+from vla_bags.mcap_parts import Part
 from vla_bags.recorded_topics import SHARED, absolute, type_of
 from vla_bags.recorded_videos import RecordedVideos
 from vla_bags.sqlite_file import SqliteFile

@@ -109,11 +109,11 @@ def test_the_node_refuses_a_topic_that_ros_does_not_allow(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["sim", "real"])
-def test_a_recorder_that_ends_does_not_end_the_launch(name):
+def test_a_graph_that_is_to_be_recorded_does_not_go_on_without_its_recorder(name):
     path = find_launch_file(name)
     arguments = {"card": "/cell.yaml", "record": "true", "record_to": "/data/run 1", "namespace": "cell"}
     recorder = plan_launch(path, arguments).processes[-1]
-    assert recorder.name == "recorder" and not recorder.required
+    assert recorder.name == "recorder" and recorder.required
     assert {'out:="/data/run 1"', 'card:="/cell.yaml"', "__ns:=/cell"} <= set(recorder.command)
     arguments["record"] = "false"
     assert "recorder" not in [process.name for process in plan_launch(path, arguments).processes]

@@ -8,7 +8,7 @@ from launching import write_launch_file
 
 from vla_bags.bag_folder import COMPRESSIONS
 from vla_bags.image_packer import IMAGES
-from vla_contract.image_packing import QUALITY
+from vla_contract.recording import QUALITY
 from vla_controller.planning.strategy import STRATEGIES
 from vla_graph.launch import LaunchError, arguments_of, plan_launch
 from vla_graph.launch.substitutions import Substituter, SubstitutionError
@@ -209,6 +209,15 @@ def test_the_launch_file_for_arms_evaluates_against_the_installed_packages():
     assert 'model:="/arm.urdf"' in mocked[0].command and 'rule:=""' in mocked[0].command
     wrong = plan_launch(REAL, {**values, "mock": "true", "rule": "splice"}).processes
     assert 'rule:="splice"' in wrong[0].command and not any("rule" in word for word in wrong[1].command)
+
+
+def test_the_nodes_for_arms_follow_a_played_clock_where_told_to():
+    given = {"card": "/cell.yaml", "checkpoint": "/policy.safetensors", "shadow": "/other.safetensors", "record": "true"}
+    for told, follow in (({}, False), ({"use_sim_time": "true"}, True)):
+        *nodes, recorder = plan_launch(REAL, {**given, **told}).processes
+        assert [p.name for p in nodes] == ["controller", "policy", "shadow"]
+        assert all(f"use_sim_time:={str(follow).lower()}" in p.command for p in nodes)
+        assert "use_sim_time:=false" in recorder.command, "a bag's receive times are those of the wall"
 
 
 def test_the_strategy_reaches_the_controller_and_its_choices_are_the_controllers():

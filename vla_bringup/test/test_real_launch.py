@@ -220,6 +220,9 @@ def test_the_mock_serves_what_a_policy_needs(graph):
     assert runner.returncode == 0, rest
 
 
+RECORDED = ("card:=fr3", "policy:=false", "record:=true")
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -228,10 +231,17 @@ def test_the_mock_serves_what_a_policy_needs(graph):
         (["card:=fr3", "policy:=false", "namespace:=a/"], "namespace 'a/': invalid namespace: namespace must not end"),
         (["card:=fr3", "policy:=false", "model:=panda"], "no model 'panda': give a file, or one of: fr3, panda_table"),
         (["card:=fr4", "policy:=false"], "no card 'fr4'"),
+        ([*RECORDED[:2], "use_sim_time:=true", "mock:=true"], "use_sim_time:=true does not go with mock:=true"),
+        ([*RECORDED[:2], "use_sim_time:=true", "dry_run:=false"], "use_sim_time:=true needs dry_run:=true"),
+        ([*RECORDED, "record_jpeg_quality:=0"], "record_jpeg_quality 0, allowed are 1 to 100"),
+        ([*RECORDED, "record_images:=h264", "record_jpeg_quality:=80"], "is of record_images:=jpeg, and images are h264"),
+        ([*RECORDED, "record_to:=/"], "/ exists already, and a bag is never overwritten"),
+        ([*RECORDED, "record_to:=/proc/version/bag"], "/proc/version is no folder that can be written to"),
+        ([*RECORDED[:2], "record_to:=out/a"], "record_to without record:=true: nothing would be recorded"),
     ],
 )
 def test_mistakes_are_told_before_anything_starts(words, expected, capfd):
-    assert cli.main(["up", "real", *words]) == 2
+    assert cli.main(["up", str(SHARE / "launch" / "real.launch.xml"), *words]) == 2
     shown = capfd.readouterr()
     assert expected in shown.err and "started" not in shown.out and "Traceback" not in shown.err
 

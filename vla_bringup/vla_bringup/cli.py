@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
+from vla_contract.arguments import Parser
 from vla_contract.command import running
 from vla_contract.plugins import VERBS, PluginError, load, packages, registered
 from vla_contract.printing import tell, write_in_any_encoding
@@ -127,9 +128,9 @@ def _run(words: list[str]) -> int:
         return module.run(args)
 
 
-def parser_of(verb: str, module: ModuleType) -> argparse.ArgumentParser:
+def parser_of(verb: str, module: ModuleType) -> Parser:
     """The parser of a verb's options."""
-    parser = argparse.ArgumentParser(prog=f"vla {verb}", description=f"{module.HELP[0].upper()}{module.HELP[1:]}.")
+    parser = Parser(prog=f"vla {verb}", description=f"{module.HELP[0].upper()}{module.HELP[1:]}.")
     module.add_arguments(parser)
     return parser
 

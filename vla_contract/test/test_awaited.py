@@ -1,6 +1,6 @@
 """A node says what it waits for: topic, joints, and whether anybody is there."""
 
-from vla_contract.awaited import Awaited
+from vla_contract.awaited import Awaited, Listening
 
 CELL = {"robot_description": (), "joint_states": ("elbow", "wrist")}
 
@@ -36,3 +36,16 @@ def test_a_topic_without_parts_takes_any_message_and_outputs_want_a_listener():
     assert words(awaited, 9.0, {"camera": 1}, {"arm": 1}) == ["waiting for any message on /camera for 8 s: 1 publishes there"]
     many = Awaited({"joint_states": tuple(f"j{k}" for k in range(12))})
     assert words(many, 1.0) == ["waiting for j0, j1, j2, j3, j4, j5, j6, j7 and 4 more on /joint_states: nobody publishes there"]
+
+
+def test_silence_is_told_only_where_somebody_has_listened():
+    """A node that has loaded for long asks at once when it is there, before any message has been read."""
+    listening, inputs = Listening(5.0), Awaited(CELL)
+    assert not listening.is_due(100.0, None) and not listening.is_due(101.0, inputs)
+    assert not listening.is_due(109.0, inputs), "the model was warmed up meanwhile"
+    due = [k for k in range(110, 125) if listening.is_due(float(k), inputs)]
+    assert due == [114, 119, 124]
+    assert not listening.is_due(125.0, None)
+    assert not any(listening.is_due(125.0 + k, Awaited(CELL)) for k in range(1, 9)), "new ones each time"
+    late = Listening(5.0)
+    assert not late.is_due(1000.0, inputs) and not late.is_due(1004.0, inputs) and not late.is_due(1006.0, inputs)

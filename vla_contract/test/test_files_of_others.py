@@ -20,7 +20,7 @@ from vla_contract.files import (
     write_text,
 )
 from vla_contract.files.limits import MIB
-from vla_contract.printing import printable, tell
+from vla_contract.printing import kind_of, printable, tell
 from vla_contract.shipped import find_card
 
 
@@ -166,3 +166,9 @@ def test_what_moves_the_terminal_is_shown(capsys):
         assert printable(text) == words
     tell("one\ntwo\tthree", "\x1b[2J", 3)
     assert capsys.readouterr().out == "one\ntwo\tthree \\x1b[2J 3\n"
+
+
+def test_what_a_file_holds_is_told_in_its_own_words():
+    told = {"null": None, "true or false": True, "a number": 1.5, "text": "", "a list": [], "a mapping": {}}
+    assert {words: kind_of(value) for words, value in told.items()} == {words: words for words in told}
+    assert kind_of(7) == "a number" and kind_of(()) == "a tuple"

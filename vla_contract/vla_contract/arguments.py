@@ -1,8 +1,26 @@
-"""Types of command-line arguments that several verbs take."""
+"""Command-line arguments that several verbs take, and how a mistake in one is told."""
 
 from __future__ import annotations
 
 import argparse
+import math
+from collections.abc import Callable
+from typing import NoReturn
+
+from vla_contract.printing import printable
+
+
+class ArgumentMistake(ValueError):
+    """Words that are no call of a verb. The message names the argument, what is allowed, and where to read more."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises what argparse would write to the terminal behind all options of the verb, and end the program."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises ArgumentMistake."""
+        told = message.removeprefix("argument ").replace(": is ", " is ", 1)
+        raise ArgumentMistake(printable(f"{told}; see {self.prog} --help"))
 
 
 def words(text: str) -> str:
@@ -13,3 +31,27 @@ def words(text: str) -> str:
         byte = ord(text[error.start]) & 0xFF
         raise argparse.ArgumentTypeError(f"byte {error.start + 1} is 0x{byte:02x}, which is no text in UTF-8") from None
     return text
+
+
+def whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """Type of an argument that is a whole number from `least` to `most`."""
+    return lambda text: _bounded(text, int, "no whole number", least, most, above=False)
+
+
+def number(least: float, most: float | None = None, *, above: bool = False, unit: str = "") -> Callable[[str], float]:
+    """Type of an argument that is a finite number from `least` to `most`. above: `least` itself is not allowed."""
+    return lambda text: _bounded(text, float, "no number", least, most, above=above, unit=unit)
+
+
+def _bounded(text: str, kind: type, none: str, least: float, most: float | None, *, above: bool, unit: str = ""):
+    top = math.inf if most is None else most
+    low = f"above {least}" if above else f"{least}"
+    allowed = f"{low}{', up' if above else ''} to {most}" if most is not None else low if above else f"{low} or more"
+    allowed = f"allowed is {allowed}{f' [{unit}]' if unit else ''}"
+    try:
+        value = kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"is {text!r}, {none}; {allowed}") from None
+    if not (least < value if above else least <= value) or not value <= top or value == math.inf:
+        raise argparse.ArgumentTypeError(f"is {text}, {allowed}")
+    return value

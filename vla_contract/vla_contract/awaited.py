@@ -58,6 +58,33 @@ class Awaited:
         return lines
 
 
+class Listening:
+    """Since when a node has been listening without a break. While it loads or warms up a model its messages wait to be read, and
+    what has not been read is not silence.
+
+    Args:
+        period_s: Between two lines, and from the beginning of listening to the first [s].
+    """
+
+    def __init__(self, period_s: float = PERIOD_S) -> None:
+        self._period_s = period_s
+        self._to: object = None
+        self._last_s = self._since_s = 0.0
+
+    def is_due(self, now_s: float, to: object) -> bool:
+        """Whether a line may be said now. Asked often, by what stands still where messages are not read either.
+
+        now_s: Of a clock that is never set [s]. to: What is listened to; None: nothing.
+        """
+        if to is not self._to or now_s - self._last_s > QUIET_S:
+            self._to, self._since_s = to, now_s
+        self._last_s = now_s
+        if to is None or now_s - self._since_s < self._period_s:
+            return False
+        self._since_s = now_s
+        return True
+
+
 def _listed(parts: Sequence[str]) -> str:
     more = f" and {len(parts) - _MOST} more" if len(parts) > _MOST else ""
     return ", ".join(parts[:_MOST]) + more

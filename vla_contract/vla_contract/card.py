@@ -33,6 +33,7 @@ from vla_contract.card_yaml import read_yaml
 from vla_contract.files import FileError, read_text
 from vla_contract.files.limits import CARD, scaled
 from vla_contract.files.yaml_text import YamlError
+from vla_contract.printing import kind_of
 
 __all__ = [
     "ActionCard", "ArmCard", "CameraCard", "CardError", "CollisionCard", "CropCard", "DatasetCard", "DepthCard", "GripperCard",
@@ -118,7 +119,7 @@ def parse_card(text_or_dict: str | dict, source: str = "<string>") -> InterfaceC
         except YamlError as error:
             raise CardError(source, [Problem((), str(error))]) from None
     if not isinstance(content, dict):
-        seen = "empty" if content is None else f"a {type(content).__name__}"
+        seen = "empty" if content is None else kind_of(content)
         raise CardError(source, [Problem((), f"{seen}, a card is a mapping of keys to values")])
     try:
         return InterfaceCard.model_validate(content)

@@ -14,6 +14,7 @@ from vla_contract.files import fresh, read_bytes, write_text
 from vla_contract.files.arrays import NpzFile, open_npz
 from vla_contract.files.json_text import parse_json
 from vla_contract.files.limits import DEMONSTRATION, FIGURES
+from vla_contract.printing import kind_of
 
 DATASET_FILE = "dataset.json"
 MOST_FRAMES = 20_000
@@ -138,7 +139,7 @@ _HEADER = {
 def _header(file: NpzFile) -> dict:
     header = parse_json(file.read("header").tobytes())
     if not isinstance(header, dict):
-        raise DemonstrationError(f"header: a {type(header).__name__}, allowed is a mapping")
+        raise DemonstrationError(f"header: {kind_of(header)}, allowed is a mapping")
     for key, kind in _HEADER.items():
         value = header[key] if key != "meta" else header.get(key, {})
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):

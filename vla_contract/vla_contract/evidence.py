@@ -17,7 +17,10 @@ from vla_contract.files.json_text import JsonError, parse_json
 from vla_contract.files.limits import ROW, ROWS, in_words, scaled
 from vla_contract.json_ready import json_ready
 from vla_contract.observation import VLAObservation
+from vla_contract.printing import kind_of
 from vla_contract.report import ChunkReport
+
+_ROW = '{"name": value, ...}'
 
 
 class EvidenceError(ValueError):
@@ -136,5 +139,5 @@ def read_rows(path: str | Path) -> Iterator[dict]:
             except JsonError as error:
                 raise EvidenceError(f"{path}: line {number}: {error}") from None
             if not isinstance(row, dict):
-                raise EvidenceError(f"{path}: line {number}: a {type(row).__name__}, a row is a mapping")
+                raise EvidenceError(f"{path}: line {number}: the line holds {kind_of(row)}, it must hold a row: {_ROW}")
             yield row

@@ -14,10 +14,9 @@ from vla_contract.image_encodings import (
     unpadded,
 )
 from vla_contract.image_files import file_to_rgb, file_under_format
+from vla_contract.recording import QUALITY
 
 KINDS = ("jpeg", "png")
-QUALITY = 90
-"""Of a JPEG, 1 to 100."""
 
 
 def kind_for(encoding: str, kind: str) -> str:

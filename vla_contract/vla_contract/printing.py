@@ -29,6 +29,16 @@ def printable(text: str, *, lines: bool = False) -> str:
     return "".join(_shown(sign, lines) for sign in text)
 
 
+def kind_of(value: object) -> str:
+    """What a file holds where something else should be, in words of JSON and YAML: "null", "a list", "text"."""
+    if value is None:
+        return "null"
+    for kind, told in ((bool, "true or false"), (int | float, "a number"), (str, "text"), (list, "a list"), (dict, "a mapping")):
+        if isinstance(value, kind):
+            return told
+    return f"a {type(value).__name__}"
+
+
 def tell(*words: object, file: TextIO | None = None, end: str = "\n", flush: bool = False) -> None:
     """As ``print``, for words of which some may be of others: the one way to the terminal. Lines stay lines."""
     print(*(printable(str(word), lines=True) for word in words), file=file, end=end, flush=flush)

@@ -183,8 +183,24 @@ def test_what_was_said_can_be_withdrawn_and_the_row_counts_again(folder, capsys)
     assert cli.main(["label", str(folder), "1", "withdraw"]) == 0
     assert f"{before[0].outcome} again, as it was recorded; before FAILURE" in capsys.readouterr().out
     assert load_episodes(folder)[0] == before[0] and load_episodes(folder)[1].outcome == "SUCCESS"
+    lines = (folder / "labels.jsonl").read_bytes()
+    capsys.readouterr()
+    assert cli.main(["label", str(folder), "1", "withdrawn"]) == cli.USER_ERROR
+    already = f"run '1': what was said of it is withdrawn already; it is {before[0].outcome} as recorded\n"
+    assert capsys.readouterr().err == f"vla label: error: {already}"
+    assert (folder / "labels.jsonl").read_bytes() == lines
     assert cli.main(["label", str(folder), "1", "failure", "--label", "dropped"]) == 0
     assert load_episodes(folder)[0].label == "DROPPED"
+    assert cli.main(["label", str(folder), "1", "withdraw"]) == 0
+
+
+def test_what_was_said_is_listed_in_a_line_whatever_it_holds(folder, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    note = "slid\noff\x1b[31m and " + "on " * 30
+    append_outcome(folder, OperatorOutcome("ab" * 16, "FAILURE", note=note, by="e\nva"))
+    assert cli.main(["label", str(folder), "--list"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "slid" in line]
+    assert line.startswith("episode 1 (abababab): FAILURE 'slid\\noff\\x1b[31m and on on") and line.endswith("on ' by e\\nva")
 
 
 @pytest.mark.parametrize("instruction", ["pick the [red] block", "stop [/x]", "[bold]now[/bold]", "a [link=x] \\"])
@@ -200,10 +216,11 @@ def test_an_instruction_is_listed_as_it_was_said(tmp_path, capsys, monkeypatch, 
     [
         (["9", "success"], r"run '9': none by this name; there are: 1 \(abababab\), 2 \(cdcdcdcd\)"),
         (["ffff", "success"], "run 'ffff': none"),
-        (["1", "won"], "outcome 'WON', allowed are UNKNOWN, SUCCESS, FAILURE, WITHDRAWN"),
+        (["1", "won"], "outcome is 'won', allowed are success, failure, unknown, withdraw; see vla label --help"),
         (["1", "failure", "--label", "tired"], "label 'TIRED', allowed are VIEWPOINT"),
         (["1", "success", "--label", "dropped"], "says why a run failed"),
-        (["1"], "an outcome is needed"),
+        (["1"], "an outcome is needed as well, allowed are success, failure, unknown, withdraw$"),
+        (["x\ny", "success"], r"run 'x\\ny': none by this name"),
         (["1", "withdraw", "--note", "why"], "no label or note goes with that"),
         (["1", "withdraw"], "run '1': nothing was said of it that could be withdrawn; it is FAILURE as recorded"),
         ([], "name a run"),
@@ -222,6 +239,12 @@ def test_vla_label_tells_a_mistake_in_one_line_and_writes_nothing(folder, capsys
     [
         ('{"run_id": "ab", "outcome": "SUCCESS", "mood": "good"}', "field mood is unknown, there are run_id, outcome"),
         ('{"outcome": "SUCCESS"}', "no run_id in it"),
+        ("null", 'the line holds null, it must hold a row: {"name": value, ...}'),
+        ("[]", "the line holds a list, it must hold a row"),
+        ("7", "the line holds a number, it must hold a row"),
+        ('"a"', "the line holds text, it must hold a row"),
+        ('{"run_id": "ab", "outcome": "SUCCESS", "a\\nb": 1}', "field a\\nb is unknown"),
+        ('{"run_id": "ab", "outcome": "A\\nB"}', "outcome 'A\\nB', allowed are UNKNOWN"),
         ('{"run_id": "ab"}', "no outcome in it"),
         ('{"run_id": 7, "outcome": "SUCCESS"}', "run_id is 7, which is no text"),
         ('{"run_id": "ab", "outcome": "SUCCESS", "stamp_ns": true}', "stamp_ns is True, which is no number"),

@@ -108,8 +108,6 @@ def test_the_command_tells_a_mistake_in_one_line(capsys, tmp_path, folder):
         (["--data", str(tmp_path / "none")], "none"),
         (["--data", str(folder), "--init", str(tmp_path / "no.safetensors")], "no such file"),
         (["--data", f"{folder}:0"], "weight 0"),
-        (["--data", str(folder), "--minutes", "-1"], "--minutes is -1"),
-        (["--data", str(folder), "--batch", "0"], "--batch is 0"),
         (["--data", str(folder), "--batch", "5"], "--batch 5: allowed are multiples of the 2 processes"),
         (["--data", str(folder), "--device", "cuda:7"], "device 'cuda:7' is not there, this machine has: cpu"),
         (["--data", str(folder), "--dtype", "float8"], "dtype 'float8' is unknown, there are: float32, bfloat16"),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from vla_contract.files.json_text import JsonError, parse_json
+from vla_contract.printing import kind_of
 
 FORMAT = "vla_policy checkpoint 2"
 FORMAT_1 = "vla_policy_node checkpoint 1"
@@ -88,18 +89,17 @@ def _check_parts(one: dict, where: str) -> None:
     for key, (kind, words) in _KINDS.items():
         value = one.get(key)
         if key in one and (not isinstance(value, kind) or isinstance(value, bool)):
-            seen = "null" if value is None else f"a {type(value).__name__}"
-            raise LayoutError(f"{where}{key} is {seen}, {words} is needed")
+            raise LayoutError(f"{where}{key} is {kind_of(value)}, {words} is needed")
     name = one["codec"].get("name") if "codec" in one else ""
     if name is not None and not isinstance(name, str):
-        raise LayoutError(f"{where}codec.name is a {type(name).__name__}, text is needed")
+        raise LayoutError(f"{where}codec.name is {kind_of(name)}, text is needed")
 
 
 def mapping(metadata: Mapping[str, str], key: str) -> dict:
     """As ``parsed``, of a part that must be a mapping."""
     value = parsed(metadata, key)
     if not isinstance(value, dict):
-        raise LayoutError(f"{key} is {'null' if value is None else f'a {type(value).__name__}'}, a mapping is needed")
+        raise LayoutError(f"{key} is {kind_of(value)}, a mapping is needed")
     return value
 
 

@@ -25,8 +25,8 @@ from vla_replay.preflight.known import read_images, read_metadata
         ("a contract of a list", "embodiments[0].contract is a list, a mapping is needed"),
         ("statistics of null", "state_normaliser is null, a mapping is needed"),
         ("a codec of null", "embodiments[0].codec is null, a mapping is needed"),
-        ("a codec of a number", "embodiments[0].codec.name is a int, text is needed"),
-        ("a horizon in words", "embodiments[0].horizon is a str, a whole number is needed"),
+        ("a codec of a number", "embodiments[0].codec.name is a number, text is needed"),
+        ("a horizon in words", "embodiments[0].horizon is text, a whole number is needed"),
     ],
 )
 def test_both_refuse_it_in_the_same_words(tmp_path, monkeypatch, capsys, what, words):

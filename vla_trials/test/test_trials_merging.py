@@ -153,10 +153,7 @@ def test_shards_are_all_of_the_seeds_each_once(trials, parts):
     (["--from", "somewhere"], "--from goes with --out"),
 ])  # fmt: skip
 def test_mistakes_are_told(words, told, capsys):
-    try:
-        code = cli.main(["eval", "--checkpoint", EXPERT, *words])
-    except SystemExit as error:  # of argparse
-        code = error.code
+    code = cli.main(["eval", "--checkpoint", EXPERT, *words])
     assert code == 2 and told in capsys.readouterr().err
 
 

@@ -4,6 +4,7 @@ but the policy's and the controller's word on card and checkpoint."""
 from __future__ import annotations
 
 import json
+import math
 import sys
 import threading
 import time
@@ -40,7 +41,7 @@ from vla_bags.video_messages import VideoPacker, check_installed
 from vla_contract.card import CardError
 from vla_contract.command import this_command
 from vla_contract.image_encodings import ImageError
-from vla_contract.image_packing import QUALITY
+from vla_contract.recording import MIN_FREE_MIB, QUALITY, RecordingError, check_disk
 from vla_contract.ros.image_packing import pack_serialized
 from vla_contract.ros.namespaces import wait_for_namespace
 from vla_contract.ros.parameters import declare
@@ -64,6 +65,9 @@ class RecorderSettings:
         compression: "none", "lz4" or "zstd".
         images: How raw images of the card's cameras are kept.
         min_free_mib: Recording ends when the disk has less left [MiB].
+
+    Raises:
+        BagError: A duration or free space below 0.
     """
 
     out: Path
@@ -73,7 +77,12 @@ class RecorderSettings:
     duration: float = 0.0
     compression: str = "none"
     images: ImageKeeping = ImageKeeping()
-    min_free_mib: int = 256
+    min_free_mib: int = MIN_FREE_MIB
+
+    def __post_init__(self) -> None:
+        for name, value in (("duration", self.duration), ("min_free_mib", self.min_free_mib)):
+            if not 0 <= value < math.inf:
+                raise BagError(f"{name} {value}, allowed are 0 and above")
 
 
 def default_out() -> Path:
@@ -90,7 +99,7 @@ PARAMETERS = (
     ("compression", "none", "of the bag's chunks: none, lz4 or zstd"),
     ("images", "raw", "how raw images of the card's cameras are kept: raw, jpeg (16 bits and mosaics as png), png or h264"),
     ("jpeg_quality", QUALITY, "of images:=jpeg, 1 to 100"),
-    ("min_free_mib", 256, "free space on the disk below which recording ends [MiB]"),
+    ("min_free_mib", MIN_FREE_MIB, "free space on the disk below which recording ends [MiB]"),
 )
 """Name, default and meaning of each parameter of the node."""
 
@@ -102,7 +111,10 @@ class _Heard:
 
 
 class RecorderNode(Node):
-    """Records until `ended` is set; sets it itself after the duration or when the disk is full.
+    """Records until `ended` is set; sets it itself after the duration.
+
+    When the disk is full `vla record` ends. A node that a launch file started says so and stays: what begins without its
+    recording is ended by the launch file, what moves already is not.
 
     Args:
         ended: Ends the process.
@@ -110,7 +122,7 @@ class RecorderNode(Node):
         namespace: ROS namespace. Where settings are given somebody has to be in it: a launch file starts its robot meanwhile.
 
     Raises:
-        BagError, CardError, ImageError, OSError: What the settings name cannot be used.
+        BagError, CardError, ImageError, RecordingError, OSError: What the settings name cannot be used.
     """
 
     def __init__(self, ended: threading.Event, settings: RecorderSettings | None = None, namespace: str = "") -> None:
@@ -118,7 +130,7 @@ class RecorderNode(Node):
         super().__init__("recorder", namespace=namespace or None)
         self.recording: Recording | None = None
         self.failure: str | None = None
-        self._ended = ended
+        self._ended, self._stays, self._rests = ended, settings is None, False
         absent = wait_for_namespace(self, namespace) if settings is not None else ""
         if absent:
             raise BagError(f"{absent}; start the robot first")
@@ -134,6 +146,7 @@ class RecorderNode(Node):
         self._refused: dict[str, str] = {}
         self._not_packed: dict[str, str] = {}
         self._known: set[str] = set()
+        check_disk(settings.out, settings.min_free_mib)
         command = this_command()
         about = {} if command is None else {"command": command.text, "command_folder": command.folder}
         self._folder = BagFolder(settings.out, {**self._identity.metadata, **about}, settings.compression)
@@ -177,6 +190,9 @@ class RecorderNode(Node):
     # The graph
 
     def _poll(self) -> None:
+        if self.recording.failure is not None and self._stays:
+            self._rest()
+            return
         if self.recording.failure is not None or (self._deadline is not None and time.monotonic() >= self._deadline):
             self._ended.set()
             return
@@ -185,6 +201,15 @@ class RecorderNode(Node):
             if topic not in self._heard or self._polls % 4 == 0:
                 self._look_at(topic)
         self._say_dropped()
+
+    def _rest(self) -> None:
+        """The recording has ended, the robot goes on."""
+        if not self._rests:
+            self.get_logger().error(f"{self.recording.failure}; the graph goes on unrecorded")
+        self._rests = True
+        for heard in self._heard.values():
+            self.destroy_subscription(heard.subscription)
+        self._heard.clear()
 
     def _look_at(self, topic: str) -> None:
         publishers = self.get_publishers_info_by_topic(topic)
@@ -300,7 +325,7 @@ def _type_hash(publisher: TopicEndpointInfo) -> str:
 def record(settings: RecorderSettings | None = None, namespace: str = "") -> int:
     """Records until Ctrl-C, SIGTERM or the end of the duration. Exit code: 0; 1 where the disk was full; of wrong settings 2
     where they are given, as to `vla record`, 1 where they are parameters."""
-    mistakes = (BagError, CardError, ImageError, OSError)
+    mistakes = (BagError, CardError, ImageError, RecordingError, OSError)
     return run_node(lambda ended: RecorderNode(ended, settings, namespace), "recorder", mistakes, 1 if settings is None else 2)
 
 

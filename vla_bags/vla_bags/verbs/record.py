@@ -7,8 +7,9 @@ from pathlib import Path
 
 from vla_bags.bag_folder import COMPRESSIONS
 from vla_bags.image_packer import IMAGES, ImageKeeping
-from vla_contract.image_packing import QUALITY
+from vla_contract.arguments import number, whole
 from vla_contract.printing import tell
+from vla_contract.recording import MIN_FREE_MIB, QUALITIES, QUALITY
 
 HELP = "record what the graph says into a rosbag2 folder"
 
@@ -20,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--topics", nargs="+", default=[], metavar="TOPIC", help="record these instead of all of the card and the suite"
     )
     parser.add_argument("--namespace", default="", metavar="NS", help="ROS namespace of the robot")
-    parser.add_argument("--duration", type=_not_negative, default=0.0, metavar="S", help="end after this time [s]")
+    parser.add_argument(
+        "--duration", type=number(0, unit="s"), default=0.0, metavar="S", help="end after this time [s]; 0: on Ctrl-C (default)"
+    )
     parser.add_argument("--checkpoint", help="checkpoint name or file, where no policy node tells it")
     parser.add_argument(
         "--compression", choices=COMPRESSIONS, default="none", help="of chunks (default: %(default)s; lz4 is cheap)"
@@ -30,18 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how raw images of the card's cameras are kept; jpeg, h264: 16 bits and mosaics as png (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--jpeg-quality", type=int, default=QUALITY, metavar="Q", help="of --images jpeg, 1 to 100 (default: %(default)s)"
+        "--jpeg-quality", type=whole(*QUALITIES), metavar="Q", help=f"of --images jpeg, 1 to 100 (default: {QUALITY})"
     )
     parser.add_argument(
-        "--min-free", type=int, default=256, metavar="MIB", help="end when the disk has less left [MiB] (default: %(default)s)"
-    )
-
-
-def _not_negative(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text}, allowed are 0 (until Ctrl-C) and above")
-    return value
+        "--min-free", type=whole(0), default=MIN_FREE_MIB, metavar="MIB",
+        help="end when the disk has less left [MiB] (default: %(default)s)",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
@@ -53,7 +50,9 @@ def run(args: argparse.Namespace) -> int:
     check_names(args.namespace, args.topics)
     if args.checkpoint == "expert":
         raise BagError("--checkpoint expert is no file; leave it out: the policy tells what it runs")
-    images = ImageKeeping(args.images, args.jpeg_quality)
+    if args.jpeg_quality is not None and args.images != "jpeg":
+        raise BagError(f"--jpeg-quality is of --images jpeg, and images are {args.images}")
+    images = ImageKeeping(args.images, QUALITY if args.jpeg_quality is None else args.jpeg_quality)
     out = args.out or default_out()
     check_new(out)
     code = record(

@@ -20,6 +20,7 @@ from vla_bench.faults import arm_cases, chunk_cases, posture_cases, process_case
 from vla_bench.faults.bench import FaultBench, Row
 from vla_bench.faults.graph import FaultGraph, write_launch_file
 from vla_bench.faults.stop import STOP_MS, stops, summary
+from vla_contract.arguments import whole
 from vla_contract.card import InterfaceCard, load_card
 from vla_evidence.fitted_table import FittedTable
 from vla_graph.domains import free_domain
@@ -255,7 +256,7 @@ def main() -> int:
     """Entry point: 0 where every fault was held."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=FAULTS, default=FAULTS, metavar="FAULT", help=", ".join(FAULTS))
-    parser.add_argument("--stops", type=int, default=20, help="how often stop is pressed (default: %(default)s)")
+    parser.add_argument("--stops", type=whole(1), default=20, help="how often stop is pressed (default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="for launch files and logs, which then stay")
     parser.add_argument("--json", type=Path, help="file for the results")
     args = parser.parse_args()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from vla_contract.arguments import whole
+
 HELP = "whether trajectories, reports and trials are still those that were recorded, to the bit"
 CHANGED = 1
 """Exit code where something is otherwise."""
@@ -16,9 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Runs streams of random chunks and faults through the controller, and trials of each task in lockstep, and compares "
         "a digest of each with the recorded one. Exit code 0: all the same, 1: some differ, 2: nothing to compare with."
     )
-    parser.add_argument("--streams", type=int, default=2000, metavar="N", help="streams of chunks (default: %(default)s)")
-    parser.add_argument("--trials", type=int, default=40, metavar="N", help="trials of each task (default: %(default)s)")
-    parser.add_argument("--processes", type=int, default=2, help="side by side (default: %(default)s)")
+    parser.add_argument("--streams", type=whole(0), default=2000, metavar="N", help="streams of chunks (default: %(default)s)")
+    parser.add_argument("--trials", type=whole(0), default=40, metavar="N", help="trials of each task (default: %(default)s)")
+    parser.add_argument("--processes", type=whole(1), default=2, help="side by side (default: %(default)s)")
     parser.add_argument("--card", default="panda_tabletop", help="card name or file (default: %(default)s)")
     parser.add_argument("--checkpoint", default="panda_tabletop", help="checkpoint of the trials (default: %(default)s)")
     parser.add_argument("--against", type=Path, metavar="FILE", help="a recording (default: the one that ships)")
@@ -29,14 +31,11 @@ def run(args: argparse.Namespace) -> int:
     """Prints what differs, with the seed to run again. Raises BehaviourError."""
     from tqdm import tqdm
 
-    from vla_bench.behaviour.recorded import ROUNDS, SHIPPED, BehaviourError, Recorded
+    from vla_bench.behaviour.recorded import ROUNDS, SHIPPED, Recorded
     from vla_bench.behaviour.rows import SEED, TASKS, row_digests
     from vla_bench.behaviour.streams import stream_digests
     from vla_bench.machine import describe_machine
 
-    for name in ("streams", "trials", "processes"):
-        if getattr(args, name) < (1 if name == "processes" else 0):
-            raise BehaviourError(f"--{name} is {getattr(args, name)}, allowed is {1 if name == 'processes' else 0} or more")
     known = None if args.record else Recorded.load(args.against or SHIPPED)
     now = Recorded(describe_machine())
     with tqdm(total=args.streams, desc="streams", unit="stream") as bar:

@@ -8,6 +8,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from vla_contract.arguments import whole
+
 HELP = "latency and speed of graph, policy and simulator"
 
 SUITE = ("policy", "sim", "lockstep", "graph", "idle")
@@ -18,7 +20,7 @@ PARTS = (*SUITE, "controller", *CONTROLLER, "evidence", *EVIDENCE)
 
 
 class BenchError(ValueError):
-    """A file of results that cannot be gone on with, or a number that cannot be measured with. The message names it."""
+    """A file of results that cannot be gone on with. The message names it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--docs", type=Path, default=Path("docs/figures"),
         help="folder for the controller's tables and image, where it exists; else --out (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--trials", type=int, default=12, help="trials through the graph (default: %(default)s)")
+    parser.add_argument("--trials", type=whole(1), default=12, help="trials through the graph (default: %(default)s)")
     parser.add_argument("--long", action="store_true", help="five times the samples; the fuzz with a million chunks")
     parser.add_argument(
         "--only", nargs="+", choices=PARTS, default=(*SUITE, *GROUPS), metavar="PART",
@@ -50,8 +52,6 @@ def run(args: argparse.Namespace) -> int:
     from vla_bench.machine import describe_machine
     from vla_contract.command import command_json
 
-    if args.trials < 1:
-        raise BenchError(f"--trials is {args.trials}, allowed is 1 or more")
     console = Console()
     factor = 5 if args.long else 1
     args.out.mkdir(parents=True, exist_ok=True)

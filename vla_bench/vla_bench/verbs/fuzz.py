@@ -6,15 +6,17 @@ import argparse
 import json
 from pathlib import Path
 
+from vla_contract.arguments import whole
+
 HELP = "random chunks and faults for the controller, judged by an independent checker"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from vla_bench.fuzz.runner import BENCH_CHUNKS
 
-    parser.add_argument("--chunks", type=int, default=BENCH_CHUNKS, help="how many chunks (default: %(default)s)")
-    parser.add_argument("--processes", type=int, default=2, help="episodes side by side (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the run (default: %(default)s)")
+    parser.add_argument("--chunks", type=whole(1), default=BENCH_CHUNKS, help="how many chunks (default: %(default)s)")
+    parser.add_argument("--processes", type=whole(1), default=2, help="episodes side by side (default: %(default)s)")
+    parser.add_argument("--seed", type=whole(0), default=0, help="of the run (default: %(default)s)")
     parser.add_argument(
         "--out",
         type=Path,
@@ -25,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--postures", action="store_true",
         help="joint states in parts, from several drivers, stamped wrong, wrapped, with gaps (default: whole ones)",
     )  # fmt: skip
-    parser.add_argument("--episode", type=int, metavar="SEED", help="replay this one episode and print what it finds")
+    parser.add_argument("--episode", type=whole(0), metavar="SEED", help="replay this one episode and print what it finds")
 
 
 def run(args: argparse.Namespace) -> int:

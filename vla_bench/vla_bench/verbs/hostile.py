@@ -7,6 +7,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from vla_contract.arguments import whole
+
 HELP = "hundreds of hostile files and texts for the verbs that read files: no traceback, nothing written outside, bounded"
 
 
@@ -14,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", nargs="*", metavar="WORD", help="only cases whose names hold one of these, as 'bag:'")
     parser.add_argument("--representative", action="store_true", help="only those that the tests run")
     parser.add_argument("--list", action="store_true", help="name them, and run none")
-    parser.add_argument("--jobs", type=int, default=2, help="cases side by side (default: %(default)s)")
+    parser.add_argument("--jobs", type=whole(1), default=2, help="cases side by side (default: %(default)s)")
     parser.add_argument("--verbose", action="store_true", help="show what each verb said")
     parser.add_argument("--json", type=Path, help="write the outcomes to this file")
 

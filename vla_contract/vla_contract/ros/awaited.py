@@ -9,15 +9,19 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.timer import Timer
 
-from vla_contract.awaited import PERIOD_S, Awaited
+from vla_contract.awaited import PERIOD_S, Awaited, Listening
+
+_LOOK_S = 0.25
 
 
 def tell_awaited(node: Node, awaited: Callable[[], Awaited | None], period_s: float = PERIOD_S) -> Timer:
     """awaited: gives what the node waits for now; None: nothing yet, or no more."""
 
+    listening = Listening(period_s)
+
     def tell() -> None:
         now = awaited()
-        if now is None:
+        if not listening.is_due(time.monotonic(), now):
             return
         name = node.resolve_topic_name  # remapped, too: counting does not do that by itself
         lines = now.words(
@@ -28,4 +32,4 @@ def tell_awaited(node: Node, awaited: Callable[[], Awaited | None], period_s: fl
             node.get_logger().warning("; ".join(lines))
 
     # a clock that is never set: a simulator's, which is awaited as well, would not tick
-    return node.create_timer(period_s, tell, clock=Clock(clock_type=ClockType.STEADY_TIME))
+    return node.create_timer(_LOOK_S, tell, clock=Clock(clock_type=ClockType.STEADY_TIME))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vla_contract.command import Command, CommandError
 from vla_contract.evidence import EvidenceWriter, read_rows
+from vla_contract.printing import printable
 from vla_evidence.rows.row_files import read_episodes
 from vla_evidence.rows.rows import LABELS, OUTCOMES, EpisodeRow
 
@@ -127,13 +128,21 @@ def find_run(episodes: list[EpisodeRow], which: str) -> EpisodeRow:
         found = [e for e in episodes if e.run_id.startswith(wanted)]
     if len(found) == 1:
         return found[0]
-    there = ", ".join(f"{e.episode} ({e.run_id[:8]})" for e in found or episodes) or "none"
-    raise OutcomeError(f"run '{which}': {'several' if found else 'none'} by this name; there are: {there}")
+    there = ", ".join(f"{e.episode} ({printable(e.run_id[:8])})" for e in found or episodes) or "none"
+    raise OutcomeError(f"run '{printable(which)}': {'several' if found else 'none'} by this name; there are: {there}")
+
+
+def withdrawable(said: list[OperatorOutcome], run_id: str) -> str:
+    """Why there is nothing to withdraw of what was said of a run; empty: there is."""
+    words = [one.outcome for one in said if one.run_id == run_id]
+    if not words:
+        return "nothing was said of it that could be withdrawn"
+    return "what was said of it is withdrawn already" if words[-1] == WITHDRAWN else ""
 
 
 def _check_fields(row: dict) -> None:
     kinds = {"run_id": str, "outcome": str, "label": str, "note": str, "by": str, "stamp_ns": int}
-    unknown = sorted(str(name) for name in row.keys() - kinds.keys() - {"command"})
+    unknown = sorted(printable(str(name)) for name in row.keys() - kinds.keys() - {"command"})
     if unknown:
         raise OutcomeError(f"field {', '.join(unknown)} is unknown, there are {', '.join((*kinds, 'command'))}")
     for name in ("run_id", "outcome"):
@@ -146,9 +155,9 @@ def _check_fields(row: dict) -> None:
 
 def _check(said: OperatorOutcome) -> None:
     if said.outcome not in (*OUTCOMES, WITHDRAWN):
-        raise OutcomeError(f"outcome '{said.outcome}', allowed are {', '.join((*OUTCOMES, WITHDRAWN))}")
+        raise OutcomeError(f"outcome '{printable(said.outcome)}', allowed are {', '.join((*OUTCOMES, WITHDRAWN))}")
     if said.label not in LABELS:
-        raise OutcomeError(f"label '{said.label}', allowed are {', '.join(filter(None, LABELS))}")
+        raise OutcomeError(f"label '{printable(said.label)}', allowed are {', '.join(filter(None, LABELS))}")
     if said.outcome == WITHDRAWN and (said.label or said.note):
         raise OutcomeError("what was said is withdrawn: no label or note goes with that")
     if said.label and said.outcome != "FAILURE":

@@ -6,6 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
+from vla_contract.arguments import number
+
 FIGURES_FILE = "evidence.json"
 """Beside the rows: score, notes, and the command that made them."""
 HELP = "episodes and inferences of a bag as rows, with outcomes and failure labels"
@@ -18,24 +20,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--card", help="card name or file (default: the one in the bag)")
     parser.add_argument("--namespace", help="of the robot, where several are in the bag")
-    parser.add_argument("--time-limit", type=_seconds, help="of each run [s] (default: the card's for its task)")
+    parser.add_argument(
+        "--time-limit", type=number(0, above=True, unit="s"), help="of each run [s] (default: the card's for its task)"
+    )
     parser.add_argument(
         "--reference", type=Path, help="bag with the cameras where they belong, for the label VIEWPOINT on runs without truth"
     )
     parser.add_argument("--json", type=Path, help="write the score and the episodes to this file")
 
 
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0.0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text}, allowed are seconds above 0")
-    return value
-
-
 def run(args: argparse.Namespace) -> int:
     from vla_bags.reader import Bag
     from vla_contract.card import load_card
     from vla_contract.command import command_json
+    from vla_contract.printing import printable
     from vla_evidence.console import Console
     from vla_evidence.rows.from_bag import BagRows, reference_views
     from vla_evidence.rows.outcomes import apply_outcomes, read_outcomes
@@ -60,11 +58,12 @@ def run(args: argparse.Namespace) -> int:
         if not view.steady:
             rows.notes.append(f"camera {name} sees something else in each reference run ({view.spread:.0%}): not judged")
     for note in [*(["the recorder did not end this bag"] if truncated else []), *rows.notes]:
-        console.print(f"note: {note}", markup=False, highlight=False)
+        console.print(printable(f"note: {note}"), markup=False, highlight=False)
     result = score(episodes)
     console.print(str(result), markup=False, highlight=False)
     if args.out:
-        console.print(f"{len(episodes)} episodes and {len(inferences)} inferences written to {args.out}", highlight=False)
+        written = f"{len(episodes)} episodes and {len(inferences)} inferences written to {args.out}"
+        console.print(written, markup=False, highlight=False)
     content = {
         "bag": str(args.bag), "score": result.as_dict(), "inferences": len(inferences), "truncated": truncated,
         "notes": rows.notes, "command": command_json(),

@@ -27,18 +27,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 _MEANT = {
     "SUCCEED": "SUCCESS", "SUCCEEDED": "SUCCESS", "SUCCESSFUL": "SUCCESS", "OK": "SUCCESS",
-    "FAIL": "FAILURE", "FAILED": "FAILURE", "WITHDRAW": "WITHDRAWN",
+    "FAIL": "FAILURE", "FAILED": "FAILURE", "WITHDRAWN": "WITHDRAW",
 }  # fmt: skip
 """Other forms of the words, as people type them."""
+_WORDS = ("success", "failure", "unknown", "withdraw")
 
 
 def _outcome(text: str) -> str:
-    return _MEANT.get(text.upper(), text.upper())
+    """As a line of the file has it."""
+    meant = _MEANT.get(text.upper(), text.upper()).lower()
+    if meant not in _WORDS:
+        raise argparse.ArgumentTypeError(f"is {text!r}, allowed are {', '.join(_WORDS)}")
+    return "WITHDRAWN" if meant == "withdraw" else meant.upper()
 
 
 def run(args: argparse.Namespace) -> int:
     from vla_contract.command import this_command
-    from vla_contract.printing import tell
+    from vla_contract.printing import printable, tell
     from vla_evidence.rows.outcomes import (
         WITHDRAWN,
         OperatorOutcome,
@@ -47,20 +52,20 @@ def run(args: argparse.Namespace) -> int:
         find_run,
         load_episodes,
         read_outcomes,
+        withdrawable,
     )  # fmt: skip
 
     episodes = load_episodes(args.folder)
     if args.run is not None:
         if args.outcome is None:
-            raise OutcomeError(f"run '{args.run}': an outcome is needed as well: success, failure or unknown")
+            raise OutcomeError(f"run '{printable(args.run)}': an outcome is needed as well, allowed are {', '.join(_WORDS)}")
         episode = find_run(episodes, args.run)
         said = OperatorOutcome(
             episode.run_id, args.outcome, args.label or "", args.note, args.by or _user(), command=this_command()
         )
-        spoken_of = {one.run_id for one in read_outcomes(args.folder)}
-        if said.outcome == WITHDRAWN and not (said.label or said.note) and episode.run_id not in spoken_of:
-            why = "nothing was said of it that could be withdrawn"
-            raise OutcomeError(f"run '{args.run}': {why}; it is {episode.outcome} as recorded")
+        why = withdrawable(read_outcomes(args.folder), episode.run_id)
+        if said.outcome == WITHDRAWN and not (said.label or said.note) and why:
+            raise OutcomeError(f"run '{printable(args.run)}': {why}; it is {episode.outcome} as recorded")
         append_outcome(args.folder, said)
         if said.outcome == WITHDRAWN:
             again = find_run(load_episodes(args.folder), episode.run_id)
@@ -76,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(folder: Path) -> None:
+    from vla_contract.printing import printable
     from vla_evidence.console import Console
     from vla_evidence.rows.outcomes import load_episodes, read_outcomes
     from vla_evidence.rows.scoring import score
@@ -87,7 +93,8 @@ def _show(folder: Path) -> None:
     numbers = {e.run_id: e.episode for e in episodes}
     for one in said:
         words = " ".join(filter(None, (one.label, f"'{one.note}'" if one.note else "", f"by {one.by}" if one.by else "")))
-        console.print(f"episode {numbers.get(one.run_id, '?')} ({one.run_id[:8]}): {one.outcome} {words}", markup=False)
+        line = printable(f"episode {numbers.get(one.run_id, '?')} ({one.run_id[:8]}): {one.outcome} {words}".rstrip())
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(str(score(episodes)), markup=False, highlight=False)
 
 

@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from vla_contract.arguments import whole
 from vla_evidence.ledger.builder import REPLAN_STEPS
 from vla_evidence.ledger.stamps import LedgerError
 
@@ -19,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--card", help="card name or file: rates to expect, names of cameras (default: the bag's own)")
     parser.add_argument("--namespace", help="ROS namespace of the robot's nodes")
     parser.add_argument(
-        "--replan-steps", type=int, default=REPLAN_STEPS,
+        "--replan-steps", type=whole(1), default=REPLAN_STEPS,
         help="steps from one decision to the next that the policy was started with (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--json", type=Path, help="write the ledger to this file")

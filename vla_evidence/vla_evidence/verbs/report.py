@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from vla_contract.arguments import whole
 from vla_evidence.report.errors import ReportError
 
 HELP = "a run folder as one HTML file that needs no network"
@@ -16,15 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="the page (default: DIR/report.html)")
     parser.add_argument("--against", type=Path, metavar="DIR2", help="a second run folder, compared seed by seed")
     parser.add_argument(
-        "--max-frames", type=_count, default=12, metavar="N", help="failed episodes shown with images (default: %(default)s)"
+        "--max-frames", type=whole(0), default=12, metavar="N", help="failed episodes shown with images (default: %(default)s)"
     )
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{value}, allowed are 0 and above")
-    return value
 
 
 def run(args: argparse.Namespace) -> int:

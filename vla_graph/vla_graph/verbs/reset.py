@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from vla_contract.arguments import whole
 from vla_contract.printing import tell
 
 HELP = "lay out a task in the simulated cell"
@@ -21,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '`vla run "$(vla reset pick --seed 7)"` does it. Exit code 0: done, 1: the simulator refused, 2: no simulator answers.'
     )
     parser.add_argument("task", help="task of the card, such as pick")
-    parser.add_argument("--seed", type=int, default=0, help="same task and seed, same scene and wording (default: %(default)s)")
+    parser.add_argument(
+        "--seed", type=whole(0, 2**64 - 1), default=0, help="same task and seed, same scene and wording (default: %(default)s)"
+    )
     parser.add_argument("--namespace", default="", metavar="NS", help="ROS namespace of the robot (default: none)")
 
 
@@ -29,13 +32,10 @@ def run(args: argparse.Namespace) -> int:
     """Prints the instruction once the controller has found the arm again. Raises RobotError where nobody answers."""
     from vla_contract.ros.qos import RELIABLE
     from vla_graph.controllers import several
-    from vla_graph.errors import RobotError
     from vla_graph.ros.robot_client import SETTLE_S, RobotClient
     from vla_msgs.msg import ControllerStatus
     from vla_msgs.srv import Reset
 
-    if not 0 <= args.seed < 2**64:
-        raise RobotError(f"--seed is {args.seed}, allowed is 0 or more, of 64 bits")
     states: list[int] = []
     with RobotClient(args.namespace) as robot:
         robot.node.create_subscription(ControllerStatus, "vla/controller_status", lambda m: states.append(m.state), RELIABLE)

@@ -6,9 +6,11 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from vla_contract.arguments import number
 from vla_contract.card import load_card
 from vla_contract.policy_spec import find_policy
 from vla_contract.printing import tell
+from vla_contract.recording import check_launch
 from vla_contract.shipped import find_card, find_launch_file, find_model, model_of_card
 from vla_graph.launch import Argument, LaunchError, Supervisor, arguments_of, parse_assignments, plan_launch
 from vla_graph.launch.substitutions import truth
@@ -27,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="launch arguments; card, checkpoint, shadow and model may be the names of shipped ones; "
                              "checkpoint and shadow also NAME:... of a policy that a package registers")
     parser.add_argument("-s", "--show-args", action="store_true", help="list the launch file's arguments and end")
-    parser.add_argument("--patience", type=float, default=5.0,
+    parser.add_argument("--patience", type=number(0, unit="s"), default=5.0,
                         help="after Ctrl-C, time before SIGTERM and again before SIGKILL [s] (default: %(default)s)")
 
 
@@ -41,9 +43,12 @@ def show(arguments: Sequence[Argument]) -> str:
     return "\n".join(lines) or "  none"
 
 
-def check_inputs(values: Mapping[str, str]) -> None:
-    """Tells a mistake in card, task, checkpoint, model or namespace before anything is started. Raises one of the suite's
-    errors."""
+def check_inputs(values: Mapping[str, str], given: Mapping[str, str]) -> None:
+    """Tells a mistake in card, task, checkpoint, model, namespace or recording before anything is started. Raises one of the
+    suite's errors.
+
+    values: All launch arguments. given: Those without defaults.
+    """
     from vla_contract.ros.joining import domain_problem
 
     if domain_problem():
@@ -66,6 +71,12 @@ def check_inputs(values: Mapping[str, str]) -> None:
         if not values["checkpoint"]:
             raise LaunchError("no checkpoint: give checkpoint:=... (a policy trained for the card), or policy:=false")
         find_policy(values["checkpoint"])
+    if truth(values.get("use_sim_time", "false")) and "mock" in values:
+        if truth(values["mock"]):
+            raise LaunchError("use_sim_time:=true does not go with mock:=true: the mock publishes no /clock")
+        if not truth(values.get("dry_run", "true")):
+            raise LaunchError("use_sim_time:=true needs dry_run:=true: what follows a played clock commands no arm")
+    check_launch(values, given, truth(values.get("record", "false")))
     if values.get("model"):
         find_model(values["model"])
     elif truth(values.get("mock", "false")):
@@ -93,8 +104,9 @@ def run(args: argparse.Namespace) -> int:
     if args.show_args:
         tell(f"Arguments of {path.name} (name:=value):\n{show(arguments_of(path))}")
         return 0
-    plan = plan_launch(path, values_of(args.assignments, path))
-    check_inputs(plan.variables)
+    given = values_of(args.assignments, path)
+    plan = plan_launch(path, given)
+    check_inputs(plan.variables, given)
     for message in plan.messages:
         tell(f"[launch] {message}", flush=True)
     return Supervisor(plan.processes, patience=args.patience).run()

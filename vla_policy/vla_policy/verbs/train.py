@@ -9,6 +9,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from vla_contract.arguments import ArgumentMistake, Parser, number, whole
 from vla_contract.camera_view import CameraView
 from vla_contract.card import CardError, load_card
 from vla_contract.demonstration import DemonstrationError
@@ -49,16 +50,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--head-option", action="append", default=[], metavar="KEY=VALUE",
         help="an option of the head, such as hidden=512; may be repeated. A wrong one lists those there are",
     )  # fmt: skip
-    parser.add_argument("--minutes", type=float, help="budget of time [min]")
-    parser.add_argument("--steps", type=int, help="budget of optimiser steps")
-    parser.add_argument("--batch", type=int, default=32, help="observations in a step")
-    parser.add_argument("--learning-rate", type=float, default=8e-4, help="at its peak, after warming up")
+    parser.add_argument("--minutes", type=number(0, above=True, unit="min"), help="budget of time [min]")
+    parser.add_argument("--steps", type=whole(1), help="budget of optimiser steps")
+    parser.add_argument("--batch", type=whole(1), default=32, help="observations in a step")
+    parser.add_argument("--learning-rate", type=number(0, above=True), default=8e-4, help="at its peak, after warming up")
     parser.add_argument(
-        "--shift", type=int, nargs="+", default=[4, 2], metavar="PX",
+        "--shift", type=whole(0, 111), nargs="+", default=[4, 2], metavar="PX",
         help="largest random shift of each camera, in card order [px of 112]; the last one holds for the rest (default 4 2)",
     )  # fmt: skip
-    parser.add_argument("--light", type=float, default=0.15, help="strength of brightness jitter (0: none)")
-    parser.add_argument("--state-noise", type=float, default=0.02, help="on the state [standard deviations]")
+    parser.add_argument("--light", type=number(0), default=0.15, help="strength of brightness jitter (0: none)")
+    parser.add_argument("--state-noise", type=number(0), default=0.02, help="on the state [standard deviations]")
     parser.add_argument("--init", type=Path, help="checkpoint to start from; another head than its own starts fresh")
     parser.add_argument(
         "--freeze", action="append", default=[], metavar="PART",
@@ -70,19 +71,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", default="float32", help="float32, or bfloat16 for the model's products (default: %(default)s)")
     parser.add_argument("--compile", action="store_true", help="through torch.compile: slow to begin, faster on an accelerator")
     parser.add_argument(
-        "--processes", "--threads", type=int, help="cores of the CPU to use (default: 2; 1 on a device or compiled)"
+        "--processes", "--threads", type=whole(1), help="cores of the CPU to use (default: 2; 1 on a device or compiled)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation")
+    parser.add_argument("--seed", type=whole(0, 2**63 - 1), default=0, help="of weights, order and augmentation")
 
 
 def run(args: argparse.Namespace) -> int:
     """Returns the exit code: 0; 2 for the user's mistake, told in one line; 130 when interrupted."""
     if args.minutes is None and args.steps is None:
         return _complain("--minutes or --steps is needed")
-    for name in ("minutes", "steps", "batch", "processes"):
-        value = getattr(args, name)
-        if value is not None and value <= 0:
-            return _complain(f"--{name} is {value}, allowed is above 0")
     try:
         return _train(args)
     except USER_ERRORS as error:
@@ -153,9 +150,12 @@ def _complain(message: str) -> int:
 
 def main() -> int:
     """`python -m vla_policy.verbs.train`."""
-    parser = argparse.ArgumentParser(prog="vla train", description="Train the native policy on demonstrations.")
+    parser = Parser(prog="vla train", description="Train the native policy on demonstrations.")
     add_arguments(parser)
-    return run(parser.parse_args())
+    try:
+        return run(parser.parse_args())
+    except ArgumentMistake as error:
+        return _complain(str(error))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
+from vla_contract.printing import printable
 from vla_evidence.figures.replay import ComparisonFigures, FaultFigures, PolicyFigures, RecordedFigures, ReplayedFigures
 
 
@@ -34,11 +35,11 @@ def show(figures: ReplayedFigures, console: Console) -> None:
             style="yellow", markup=False, soft_wrap=True,
         )  # fmt: skip
     for what in figures.missing_topics:
-        console.print(f"not in the bag: {what}", style="yellow", markup=False, soft_wrap=True)
+        console.print(printable(f"not in the bag: {what}"), style="yellow", markup=False, soft_wrap=True)
     for name, policy in figures.policies.items():
         _errors(f"{name} ({policy.head or policy.policy}) against the recorded chunks", policy.against_recorded, console)
         for words, count in policy.failed.items():
-            console.print(f"{name} failed {count} times: {words}", style="red", markup=False, soft_wrap=True)
+            console.print(printable(f"{name} failed {count} times: {words}"), style="red", markup=False, soft_wrap=True)
         _errors(f"{name} against what the arm did", policy.against_executed, console)
     if not figures.policies:
         _errors("recorded chunks against what the arm did", figures.recorded.against_executed, console)

@@ -16,6 +16,7 @@ from vla_contract.files import FileError
 from vla_contract.files.json_text import JsonError, parse_json
 from vla_contract.files.tensors import check_tensors
 from vla_contract.normalisation import NormalisationError, Normaliser, Statistics
+from vla_contract.printing import kind_of
 from vla_policy.checkpoint_layout import CODEC_1, IMAGES, LayoutError, one_embodiment, place_of
 from vla_policy.training.reference_images import SIDE
 from vla_replay.preflight.finding import Finding, PreflightError, error
@@ -124,8 +125,7 @@ def _mapping(metadata: dict[str, str], key: str, known: Known) -> dict | None:
     found = len(known.findings)
     part = _part(metadata, key, known)
     if not isinstance(part, dict) and len(known.findings) == found:
-        seen = "null" if part is None else f"a {type(part).__name__}"
-        known.findings.append(error(f"checkpoint.{key}", "statistics", seen, "a mapping", _TODO))
+        known.findings.append(error(f"checkpoint.{key}", "statistics", kind_of(part), "a mapping", _TODO))
     return part if isinstance(part, dict) else None
 
 

@@ -7,8 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-from vla_contract.arguments import words
-from vla_contract.printing import tell
+from vla_contract.arguments import number, whole, words
+from vla_contract.printing import printable, tell
 
 HELP = "replay a bag: open-loop errors of policies, faults, gates; or into the graph"
 
@@ -43,15 +43,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="exit code 1 where a figure is above its bound: jump=0.05 violations=0",
     )  # fmt: skip
     # No default where one that is given has to be told from one that is not: see check_combination.
-    parser.add_argument("--seed", type=int, help=f"of faults and sampling heads (default: {SEED})")
-    parser.add_argument("--threads", type=int, help=f"of the CPU, for the model (default: {THREADS})")
+    parser.add_argument("--seed", type=whole(0), help=f"of faults and sampling heads (default: {SEED})")
+    parser.add_argument("--threads", type=whole(1), help=f"of the CPU, for the model (default: {THREADS})")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument(
         "--out", type=Path, metavar="RUN_FOLDER",
         help=f"write the figures to {FIGURES_FILE} in this folder, of --graph to {GRAPH_FILE}",
     )  # fmt: skip
     parser.add_argument("--graph", action="store_true", help="play sensors and /clock into the running graph instead")
-    parser.add_argument("--rate", type=float, help=f"with --graph: speed of time (default: {RATE:g})")
+    parser.add_argument("--rate", type=number(0.01, 100), help=f"with --graph: speed of time (default: {RATE:g})")
     parser.add_argument("--run", action="store_true", help="with --graph: send each recorded instruction to vla/run_task")
 
 
@@ -77,7 +77,6 @@ def check_combination(args: argparse.Namespace) -> None:
 def run(args: argparse.Namespace) -> int:
     """0; 1 where a gate does not hold. Raises ReplayError, BagError, CheckpointError, CardError."""
     from vla_bags.reader import Bag
-    from vla_replay.offline.errors import ReplayError
     from vla_replay.offline.faults import parse_faults
     from vla_replay.offline.gate import parse_gates
     from vla_replay.offline.inputs import find_card
@@ -86,8 +85,6 @@ def run(args: argparse.Namespace) -> int:
     args.seed = SEED if args.seed is None else args.seed
     args.threads = THREADS if args.threads is None else args.threads
     args.rate = RATE if args.rate is None else args.rate
-    if args.seed < 0:
-        raise ReplayError(f"seed is {args.seed}, allowed are 0 and above")
     gates = parse_gates(args.gate)
     with Bag(args.bag, args.namespace) as bag:
         card = find_card(bag, args.card)
@@ -155,7 +152,7 @@ def _finish(args: argparse.Namespace, figures, gates: dict[str, float]) -> int:
     console = Console()
     show(figures, console)
     for remark in figures.remarks:
-        console.print(remark, style="yellow", markup=False)
+        console.print(printable(remark), style="yellow", markup=False)
     figures = replace(figures, gates=gates, exceeded=tuple(exceeded(figures.scores, gates)))
     _write(args, FIGURES_FILE, figures)
     if figures.exceeded:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from vla_contract.arguments import whole
 from vla_contract.printing import tell
 
 
@@ -16,7 +17,7 @@ def add_stitching(parser: argparse.ArgumentParser) -> None:
         "--strategy", choices=NAMES, default=DEFAULT_STRATEGY, help="how the controller stitches chunks (default: %(default)s)"
     )
     parser.add_argument(
-        "--committed-steps", type=int, default=0,
+        "--committed-steps", type=whole(0), default=0,
         help="first steps of a chunk that repeat the chunk under way, for committed_prefix (default: %(default)s, none)",
     )  # fmt: skip
 

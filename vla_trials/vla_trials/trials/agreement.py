@@ -13,6 +13,7 @@ import numpy as np
 from vla_contract.files import read_bytes
 from vla_contract.files.json_text import parse_json
 from vla_contract.files.limits import FIGURES
+from vla_contract.printing import kind_of
 from vla_evidence.provenance.checkpoint import EXPERT
 from vla_evidence.rows.outcomes import LABELS_FILE, load_episodes, read_outcomes
 from vla_trials.trials.errors import TrialsError
@@ -120,7 +121,7 @@ def _check_kinds(figures: Mapping[str, Any], outcomes: Mapping[tuple, Any], suit
     """Raises TypeError for what is not of the kind that it is taken for."""
     for key in ("policy", "setup", "split", "perturbation"):
         if not isinstance(figures[key], str):
-            raise TypeError(f"{key} is a {type(figures[key]).__name__}, text is needed")
+            raise TypeError(f"{key} is {kind_of(figures[key])}, text is needed")
     for (task, seed), outcome in outcomes.items():
         if not (isinstance(task, str) and isinstance(seed, int) and (outcome is None or isinstance(outcome, bool))):
             raise TypeError(f"a trial of task {str(task)[:40]!r}, seed {str(seed)[:40]!r}, success {str(outcome)[:40]!r}")

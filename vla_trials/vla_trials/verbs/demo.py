@@ -7,6 +7,8 @@ import json
 import time
 from pathlib import Path
 
+from vla_contract.arguments import whole
+
 HELP = "trials through the running ROS 2 graph, with images"
 
 
@@ -17,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="checkpoint name or file, or NAME:REST of an entry point (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--task", default="pick", help="task (default: %(default)s)")
-    parser.add_argument("--trials", type=int, default=10, help="number of trials (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1000, help="seed of the first trial (default: %(default)s)")
+    parser.add_argument("--trials", type=whole(1), default=10, help="number of trials (default: %(default)s)")
+    parser.add_argument("--seed", type=whole(0), default=1000, help="seed of the first trial (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for results (default: %(default)s)")
     parser.add_argument("--no-film", action="store_true", help="write the summary only")
 

@@ -8,6 +8,7 @@ import math
 import os
 from pathlib import Path
 
+from vla_contract.arguments import number, whole
 from vla_contract.files import own_folder, write_text
 from vla_contract.printing import tell
 from vla_sim.tasks import TASK_NAMES
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--task", default=["pick"], nargs="+", choices=TASK_NAMES, help="one task or several (default: pick)"
     )
     parser.add_argument(
-        "--trials", type=_positive, default=100, help="number of trials of each task (default: %(default)s)"
+        "--trials", type=whole(1), default=100, help="number of trials of each task (default: %(default)s)"
     )
     parser.add_argument(
         "--split",
@@ -61,10 +62,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--engine", choices=("process", "ray"), default="process", help="default: %(default)s")
     parser.add_argument(
-        "--jobs", type=_positive, default=os.cpu_count(), help="processes (default: one a core, %(default)s)"
+        "--jobs", type=whole(1), default=os.cpu_count(), help="processes (default: one a core, %(default)s)"
     )
     parser.add_argument(
-        "--replan-steps", type=_positive, default=4, help="steps between two decisions (default: %(default)s)"
+        "--replan-steps", type=whole(1), default=4, help="steps between two decisions (default: %(default)s)"
     )
     add_stitching(parser)
     parser.add_argument(
@@ -78,10 +79,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("legacy", "splice"),
         help="replacement rule of the trajectory controller (default: the card's)",
     )
-    parser.add_argument("--effect", type=float, default=0.1, help="with --against: difference to see (default: 0.1)")
+    parser.add_argument(
+        "--effect", type=number(0, 1, above=True), default=0.1, help="with --against: difference to see (default: 0.1)"
+    )
     parser.add_argument(
         "--discordance",
-        type=float,
+        type=number(0, 1, above=True),
         default=0.3,
         help="with --against: share of seeds on which exactly one succeeds, assumed beforehand (default: %(default)s)",
     )
@@ -109,13 +112,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="go on in a run folder that another version of the suite began; each trial says which suite ran it",
     )
     parser.add_argument("--json", type=Path, help="write figures and a row for each trial to this file")
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value}, allowed are 1 and above")
-    return value
 
 
 def _shard(text: str) -> tuple[int, int]:

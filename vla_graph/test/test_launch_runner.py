@@ -1,6 +1,8 @@
 """The runner as a process: exit codes, Ctrl-C, escalation, and that nothing is left behind."""
 
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -112,6 +114,26 @@ def test_a_killed_runner_leaves_no_process(tmp_path):
     runner.kill()
     runner.wait()
     assert_gone(process_ids(output))
+
+
+def test_a_graph_ends_with_the_process_that_started_it_even_where_that_is_killed(tmp_path):
+    path, log = write_launch_file(tmp_path, python_process("polite", POLITE)), tmp_path / "graph.log"
+    code = (
+        "import sys, time; from pathlib import Path; from vla_graph.process import GraphProcess; "
+        "GraphProcess({}, Path(sys.argv[2]), 7, launch_file=sys.argv[1]); print('up', flush=True); time.sleep(60)"
+    )
+    starter = subprocess.Popen([sys.executable, "-c", code, str(path), str(log)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert starter.stdout.readline() == "up\n"
+        deadline = time.monotonic() + 30.0
+        while "[polite] up" not in log.read_text():
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)
+    finally:
+        starter.kill()
+        starter.communicate()
+    assert_gone(process_ids(log.read_text()))
+    assert "SIGINT: ending everything" in log.read_text()
 
 
 def test_nobody_reading_the_output_any_more_ends_everything(tmp_path):

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from vla_contract.files import open_new
 from vla_graph.errors import GraphError
+from vla_graph.launch.process import tied_to
 
 
 class GraphProcess:
-    """`vla up` as a child process.
+    """`vla up` as a child process, which ends with this one, however that ends. Make it in the main thread.
 
     Args:
         arguments: Launch arguments, `name: value`.
@@ -32,7 +33,10 @@ class GraphProcess:
         command = [sys.executable, "-m", "vla_bringup.cli", "up", "--patience", str(patience), launch_file]
         command += [f"{k}:={v}" for k, v in arguments.items()]
         with open_new(log) as output:
-            self._process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+            self._process = subprocess.Popen(
+                command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+                preexec_fn=tied_to(os.getpid(), signal.SIGINT),
+            )  # fmt: skip
 
     def __enter__(self) -> GraphProcess:
         return self

@@ -17,10 +17,10 @@ _STARTING_S = 1.0
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _tied_to(parent: int) -> Callable[[], None]:
-    """What a child does before it runs: asks the kernel to be killed when its parent dies."""
+def tied_to(parent: int, number: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
+    """What a child does before it runs: asks the kernel for a signal when its parent dies, or the thread that started it."""
     def tie() -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+        _libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)
 
@@ -65,7 +65,7 @@ class ManagedProcess:
         self._rest = b""
         self._popen = subprocess.Popen(
             self.spec.command, env=environment, cwd=self.spec.cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=_tied_to(os.getpid()))
+            stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=tied_to(os.getpid()))
         os.set_blocking(self._popen.stdout.fileno(), False)
         self._started = time.monotonic()
 

@@ -16,29 +16,53 @@ _SPAN_NS = 12_000_000  # over less, noise of stamps passes for motion
 _LONGEST_PERIOD_NS = 100_000_000
 _LATE_NS, _MISSING = 5_000_000, 1.4  # and share of a period
 _AROUND_NS = np.arange(-30_000_000, 10_000_001, 5_000_000)  # of a set point's stamp, as for its position
+_AROUND_STEP_S = 5e-3
 _NOISE, _SHARE = 1e-4, 0.1  # [rad], and of the planned way
 _FAST = 0.02  # [rad/s] slower motion does not tell time
 _OFF, _JITTER_NS = 2e-4, 2_000_000  # [rad], and of stamps
+_OFTEN = 8
 
 
 @dataclass
 class _Seen:
     """What one controller has shown.
 
-    newest_ns: stamp of its newest state, period_ns from one to the next, and late_ns until it is heard. points: a few of its set
-    points (J,) [rad] behind their stamps, newest last. on: the newest lies on the plan. follows: up to there it went as planned,
-    too. doubted: a state was missing before, and such an interval tells little. lead_ns: by how much its set points are ahead of
-    their stamps, as far as is known: a control period, and what clocks differ.
+    newest_ns: stamp of its newest state, on_ns of the newest that lay on the plan, period_ns from one to the next, and late_ns
+    until it is heard. points: a few of its set points (J,) [rad] behind their stamps, newest last. on: the newest lies on the
+    plan. follows: up to there it went as planned, too. doubted: a state was missing before, and such an interval tells little.
+    lead_ns: by how much its set points are ahead of their stamps, as far as is known: a control period, and what clocks differ.
+    otherwise: how often in a row they have shown another lead, otherwise_ns: a clock on the way was set.
     """
 
     newest_ns: int
     points: deque[tuple[int, np.ndarray]]
+    on_ns: int
     period_ns: float = math.inf
     late_ns: float = 0.0
     on: bool = True
     follows: bool = True
     doubted: bool = False
     lead_ns: float | None = None
+    otherwise: int = 0
+    otherwise_ns: float = 0.0
+
+    def learn(self, shown_ns: float | None) -> None:
+        """By a state that moved as planned, its set point was ahead of its stamp by this; None: it tells nothing of that."""
+        if shown_ns is None:
+            return
+        if self.lead_ns is None:
+            self.lead_ns = shown_ns
+        elif abs(shown_ns - self.lead_ns) <= _JITTER_NS:
+            self.lead_ns, self.otherwise = self.lead_ns + (shown_ns - self.lead_ns) / 4, 0
+        elif self.otherwise < _OFTEN:
+            again = self.otherwise and abs(shown_ns - self.otherwise_ns) <= _JITTER_NS
+            self.otherwise, self.otherwise_ns = self.otherwise + 1 if again else 1, shown_ns
+
+    def rest(self) -> None:
+        """It stands where it is commanded to. Where it had shown another lead again and again, its next motion tells:
+        while it moves, a clock that was set looks like a message that was lost."""
+        if self.otherwise >= _OFTEN:
+            self.lead_ns, self.otherwise = None, 0
 
 
 class Confirmation:
@@ -55,9 +79,11 @@ class Confirmation:
     def see(self, arm: int, q: np.ndarray, stamp_ns: int, now_ns: int, timeline: Timeline, joints: slice) -> None:
         """A set point q (J,) [rad] of an arm, of stamp_ns, heard now; its joints in the timeline, which is the plan."""
         seen = self._seen[arm]
-        if seen is None or stamp_ns < seen.newest_ns:
-            self._seen[arm] = _Seen(stamp_ns, deque([(stamp_ns, q)], maxlen=3))
+        if seen is None:
+            self._seen[arm] = _Seen(stamp_ns, deque([(stamp_ns, q)], maxlen=3), stamp_ns)
             return
+        if stamp_ns < seen.newest_ns:
+            return  # overtaken on its way: nothing that was learnt since is void
         elapsed_ns = stamp_ns - seen.newest_ns
         seen.doubted = seen.doubted or elapsed_ns > _MISSING * seen.period_ns + _LATE_NS
         seen.period_ns = _averaged(seen.period_ns, elapsed_ns)
@@ -69,9 +95,12 @@ class Confirmation:
         if before_ns + int(_AROUND_NS[0]) >= timeline.end_ns:  # at rest
             seen.on = bool(np.abs(q - timeline.q[-1, joints]).max() <= _OFF)
             seen.follows = not seen.doubted and bool(np.abs(q - before).max() <= _NOISE)
+            if seen.on and seen.follows:
+                seen.rest()
         else:
             self._compare(seen, q, stamp_ns, timeline, joints)
         seen.follows = seen.follows and seen.on
+        seen.on_ns = stamp_ns if seen.on else seen.on_ns
         if seen.doubted:
             seen.points.clear()
         seen.doubted = False
@@ -92,10 +121,8 @@ class Confirmation:
         seen.follows = not seen.doubted and bool(np.all((moved >= least - slack) & (moved <= most + slack)))
         off, speed = q - planned[-1], speeds[-1]
         seen.on = seen.lead_ns is None or bool(np.all(np.abs(off) <= _OFF + np.abs(speed) * _JITTER_NS * 1e-9))
-        if seen.on and seen.follows and np.max(np.abs(speed)) > _FAST:
-            more_ns = float(off @ speed) / float(speed @ speed) * 1e9
-            learnt_ns = more_ns if seen.lead_ns is None else seen.lead_ns + more_ns / 4
-            seen.lead_ns = min(max(learnt_ns, float(_AROUND_NS[0])), float(_AROUND_NS[-1]))
+        if seen.follows and np.max(np.abs(speed)) > _FAST:
+            seen.learn(_nearest(planned[count:-1], q))
 
     def missing(self, now_ns: int) -> str:
         """Whose word is missing that it follows the plan, in words; empty: nobody's."""
@@ -112,6 +139,10 @@ class Confirmation:
     def is_off(self, arm: int) -> bool:
         """By its newest state it is elsewhere than planned."""
         return self._seen[arm] is not None and not self._seen[arm].on
+
+    def last_word_ns(self, arm: int) -> int | None:
+        """Stamp of its newest state that lay on the plan; None: it was never heard."""
+        return None if self._seen[arm] is None else self._seen[arm].on_ns
 
     def motion(self, arm: int, t_ns: int, acceleration: np.ndarray) -> State | None:
         """Position, velocity and acceleration, each (J,), of its set points, carried on to t_ns; None: it was never heard.
@@ -135,6 +166,19 @@ class Confirmation:
     def forget(self) -> None:
         """As before the first state: stamps are of another time, or what is planned is."""
         self._seen = [None] * len(self._arms)
+
+
+def _nearest(planned: np.ndarray, q: np.ndarray) -> float | None:
+    """From a stamp on, when the plan is where q (J,) [rad] is [ns]; planned (9, J): around the stamp. None: never, or it hardly
+    moves there."""
+    ways, off = np.diff(planned, axis=0), q - planned[:-1]
+    lengths = np.einsum("kj,kj->k", ways, ways)
+    shares = np.clip(np.einsum("kj,kj->k", off, ways) / np.maximum(lengths, 1e-30), 0.0, 1.0)
+    left = np.abs(off - shares[:, None] * ways).max(axis=1)
+    k = int(np.argmin(left))
+    if left[k] > _NOISE or lengths[k] < (_FAST * _AROUND_STEP_S) ** 2:
+        return None
+    return float(_AROUND_NS[k] + shares[k] * (_AROUND_NS[k + 1] - _AROUND_NS[k]))
 
 
 def _averaged(period_ns: float, elapsed_ns: int) -> float:

@@ -13,7 +13,7 @@ from vla_contract.status import ControllerState
 from vla_controller import cut
 from vla_controller.books.output import Output
 from vla_controller.books.reports import ReportBook
-from vla_controller.intake.watch import Watch
+from vla_controller.intake.watch import RESTS, Watch
 from vla_controller.planning.arm_group import ArmGroup
 from vla_controller.planning.gripper import Grippers
 from vla_controller.planning.sending import Sending
@@ -21,7 +21,6 @@ from vla_controller.planning.stitcher import Stitcher
 from vla_controller.refusal import Refusal
 
 _HOME_SHARE = 0.25
-_STANDING = 5e-3  # [rad/s]
 _DROPPED = "the trajectory controller had dropped it"
 _SET_MEANWHILE = "the clock was set while this was planned"
 _Planned = TypeVar("_Planned")
@@ -76,6 +75,7 @@ class CommandedMotion:
         dropped = self._watch.dropped(now_ns) if self.arms.moving(now_ns) else None
         if dropped is not None:
             self._watch.name_desync(now_ns)
+            self._disown_steps(_DROPPED)
             self.cut(cut.DROPPED, now_ns, _DROPPED)
             self.arms.rest_at(now_ns, dropped)
         if self._watch.lost_since_last():
@@ -134,6 +134,7 @@ class CommandedMotion:
 
     def brake(self, now_ns: int, why: str, output: Output) -> None:
         """Brings the arms to rest as soon as the limits allow; where there is no way yet, ``brake_wanted`` says why."""
+        self._disown_steps(f"braked: {why}")
         braked, undone = self._attempt(self._stop, now_ns)
         if undone:
             now_ns = self._sending.time(now_ns)
@@ -143,6 +144,12 @@ class CommandedMotion:
         if braked:
             output.trajectories += self.arms.messages(self._sending.now(now_ns))
         self.cut(cut.BRAKED if braked else cut.RUNS_OUT, self.arms.splice_ns, f"braked: {why}")
+
+    def _disown_steps(self, why: str) -> None:
+        """What trajectory controllers have not shown to have followed is not reported as executed."""
+        word_ns = self._watch.last_word_ns()
+        if word_ns is not None:
+            self._book.end(word_ns, why)
 
     def _attempt(self, plan: Callable[..., _Planned], *arguments: object) -> tuple[_Planned, bool]:
         """What a way of changing the motion hands back, and whether it was undone.
@@ -204,17 +211,14 @@ class CommandedMotion:
         plan would set it in motion, where its trajectory controller has dropped the plan; where it is blocked, the force goes.
         One that moves otherwise than planned, as its controller has not got the plan, is braked from its own motion.
         """
-        apart = self._watch.stands_apart(now_ns) if self.arms.moving(now_ns) else None
-        if apart is not None:
-            self.arms.hold(now_ns, apart)
-            return True
-        begin_ns = self._sending.now(now_ns) + self.arms.brake_margin_ns
-        moving = self._watch.moves_apart(begin_ns, now_ns) if self.arms.moving(now_ns) else None
-        if moving is not None and np.abs(moving[1]).max() < _STANDING:
-            self.arms.hold(now_ns, moving[0])
-            return True
-        if moving is not None:
-            return self.arms.brake_from(now_ns, begin_ns, moving)
+        motion = self._watch.apart(now_ns) if self.arms.moving(now_ns) else None
+        if motion is not None:
+            begin_ns = self._sending.now(now_ns) + self.arms.brake_margin_ns
+            q, v, _ = motion(begin_ns)
+            if np.abs(v).max() <= RESTS:
+                self.arms.hold(now_ns, q)
+                return True
+            return self.arms.brake_from(now_ns, begin_ns, motion)
         return self.arms.brake(now_ns, self._sending)
 
     def _see_clock(self, now_ns: int, output: Output) -> None:

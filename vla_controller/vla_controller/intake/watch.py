@@ -25,6 +25,8 @@ _NAMED_NS = 50_000_000
 _OLDEST_NS = 200_000_000  # a stamp that is older, or of the future, is of another clock
 _AROUND_NS = np.array([-30_000_000, -15_000_000, 0, 10_000_000])  # of a set point's stamp: messages take their time to arrive
 _OFF, _OFF_AT_REST = 1e-3, 1e-5  # [rad]
+_STANDING = 5e-3  # [rad/s]
+RESTS = 1e-6  # [rad/s]
 
 
 class Watch:
@@ -104,7 +106,8 @@ class Watch:
         stamp_ns = stamp_ns if known else now_ns
         self.controllers.set_point(arm, q[joints], stamp_ns, now_ns)
         if timeline is not None:
-            self._references[arm].compare(now_ns, timeline.distance_with_lag(now_ns, q), joints)
+            if self._tells(stamp_ns):
+                self._references[arm].compare(now_ns, timeline.distance_with_lag(now_ns, q), joints)
             self._confirmation.see(arm, q[joints], stamp_ns, now_ns, timeline, joints)
 
     def unconfirmed(self, now_ns: int) -> str:
@@ -175,39 +178,58 @@ class Watch:
         """How far outside of the commanded motion of the last moments a joint is, measured or by a controller's word [rad]."""
         return max(tracking.error for tracking in (self._tracking, *self._references))
 
-    def stands_apart(self, now_ns: int) -> np.ndarray | None:
-        """Where all arms stand still (J,) [rad], though not where they were commanded to be in the last moments: something holds
-        one, or its trajectory controller has dropped the plan. None where that is not so.
+    def apart(self, now_ns: int) -> Callable[[int], State] | None:
+        """How all arms go on, each (J,), by instant [ns], where one does otherwise than commanded. None: none is known to.
 
-        By the measured positions, beyond the tracking tolerance; by a controller's own word, beyond what messages are late.
+        One that stands, though it should not, goes on standing: something holds it, or its trajectory controller has dropped the
+        plan. One that moves otherwise, by its controller's own word, has not got it.
         """
-        states, timeline = self.states, self._arms.timeline
-        if self._dry_run or timeline is None or not states.stands or self.ready.is_stale(now_ns):
+        if self._dry_run or self._arms.timeline is None or self.ready.is_stale(now_ns):
             return None
-        if any(self.controllers.silent):  # where one was activated again a moment ago, it holds what is measured
-            return states.positions.copy()
-        apart = bool(np.any(self._beyond() > self._arms.tolerance))
-        q = states.positions.copy()
-        for arm, set_point, _ in self.controllers.fresh(now_ns):
-            joints, at = self._arms.arms[arm].joints, q.copy()
+        standing, moving = self._standing_apart(now_ns), self._moving_apart(now_ns)
+        timeline = self._arms.timeline
+
+        def motion(at_ns: int) -> State:
+            state = tuple(part.copy() for part in timeline.sample(at_ns))
+            for arm, entry in enumerate(self._arms.arms):
+                if arm not in standing and arm not in moving:
+                    continue
+                q, v, a = self._confirmation.motion(arm, at_ns, entry.limits.acceleration) if arm in moving else (0.0,) * 3
+                if arm in standing or np.abs(v).max() < _STANDING:
+                    q, v, a = standing.get(arm, q), 0.0, 0.0
+                for whole, part in zip(state, (q, v, a)):
+                    whole[entry.joints] = part
+            return state
+
+        return motion if standing or moving else None
+
+    def _standing_apart(self, now_ns: int) -> dict[int, np.ndarray]:
+        """Arms that stand still, though not where they were commanded to be in the last moments, and where (J,) [rad].
+
+        By the measured positions, beyond the tracking tolerance; by a controller's own word, beyond what messages are late. One
+        that is silent may have been activated again a moment ago, and holds what is measured: then less is enough.
+        """
+        standing: dict[int, np.ndarray] = {}
+        states, timeline = self.states, self._arms.timeline
+        if not states.stands:
+            return standing
+        beyond = self._beyond()
+        for arm, (entry, silent) in enumerate(zip(self._arms.arms, self.controllers.silent)):
+            if np.any(beyond[entry.joints] > (_DROPPED if silent else self._arms.tolerance[entry.joints])):
+                standing[arm] = states.positions[entry.joints].copy()
+        for arm, set_point, stamp_ns in self.controllers.fresh(now_ns):
+            if not self._tells(stamp_ns):
+                continue
+            joints, at = self._arms.arms[arm].joints, states.positions.copy()
             at[joints] = set_point
             if np.any(timeline.distance(now_ns - _WAY_NS, at)[joints] > _DROPPED):
-                apart, q[joints] = True, set_point
-        return q if apart else None
+                standing[arm] = set_point
+        return standing
 
-    def moves_apart(self, at_ns: int, now_ns: int) -> State | None:
-        """How all arms will move at at_ns by their trajectory controllers' own word, each (J,), where one moves otherwise than it
-        is commanded to: it has not got the plan. None where that is not so, or not known."""
-        if self.ready.is_stale(now_ns):
-            return None
-        off = {arm for arm, _ in self._off_plan(now_ns)}
-        off |= {arm for arm, *_ in self.controllers.fresh(now_ns) if self._confirmation.is_off(arm)}
-        state = tuple(part.copy() for part in self._arms.timeline.sample(at_ns))
-        for arm in off:
-            entry = self._arms.arms[arm]
-            for whole, part in zip(state, self._confirmation.motion(arm, at_ns, entry.limits.acceleration)):
-                whole[entry.joints] = part
-        return state if off else None
+    def _moving_apart(self, now_ns: int) -> set[int]:
+        """Arms that are elsewhere than commanded by their trajectory controllers' own word."""
+        fresh = [arm for arm, _, stamp_ns in self.controllers.fresh(now_ns) if self._tells(stamp_ns)]
+        return {arm for arm, _ in self._off_plan(now_ns)} | {arm for arm in fresh if self._confirmation.is_off(arm)}
 
     def _beyond(self) -> np.ndarray:
         """How far each joint is measured outside of its commanded motion of the moments before (J,) [rad]; negative inside."""
@@ -229,10 +251,10 @@ class Watch:
         off = [(arm, q) for arm, q in self._off_plan(now_ns) if self.controllers.stands(arm, now_ns)]
         if not off:
             return None
-        at = self._arms.timeline.sample(now_ns)[0]
+        at, v, _ = self._arms.timeline.sample(now_ns)
         for arm, set_point in off:
-            at[self._arms.arms[arm].joints] = set_point
-        return at
+            at[self._arms.arms[arm].joints], v[self._arms.arms[arm].joints] = set_point, 0.0
+        return at if np.abs(v).max() <= RESTS else None  # another arm that goes on, however slowly, is not at rest
 
     def standing(self, now_ns: int) -> np.ndarray:
         """Where all arms stand (J,) [rad] before the first command: by a trajectory controller's word where it speaks, as it goes
@@ -249,12 +271,24 @@ class Watch:
         off = any(self._confirmation.is_off(arm) for arm in range(len(self._arms.arms)))
         return self.standing_off(now_ns) if off else None
 
+    def last_word_ns(self) -> int | None:
+        """Up to when the trajectory controllers that are off the plan, or silent, are known to have followed it; None: all do."""
+        quiet = [arm for arm, silent in enumerate(self.controllers.silent) if silent or self._confirmation.is_off(arm)]
+        words = [word for word in map(self._confirmation.last_word_ns, quiet) if word is not None]
+        return min(words, default=None)
+
+    def _tells(self, stamp_ns: int) -> bool:
+        """A state of this stamp is of the plan; else it may be of before it took over, where it began anew."""
+        return stamp_ns + int(_AROUND_NS[0]) >= self._arms.begun_ns
+
     def _off_plan(self, now_ns: int) -> Iterator[tuple[int, np.ndarray]]:
         """Arms whose trajectory controllers say that they are not where they are commanded to be, and their set points (J,)."""
         timeline = self._arms.timeline
         if self._dry_run or timeline is None:
             return
         for arm, set_point, stamp_ns in self.controllers.fresh(now_ns):
+            if not self._tells(stamp_ns):
+                continue
             joints, at = self._arms.arms[arm].joints, timeline.sample(stamp_ns)[0]
             at[joints] = set_point
             rests = timeline.end_ns <= stamp_ns + int(_AROUND_NS[0])
@@ -299,6 +333,9 @@ class Watch:
             return False
         self._desync_until_ns = None
         released = still and states.stands and self.ready.alone and bool(self.ready.contended)
+        moves = any(self.controllers.moves(arm, now_ns) for arm in range(len(self._arms.arms)))
+        if self.ready.desync and moves:  # slowly, and on something that is not the plan
+            return False
         if not still or not (self.ready.desync or states.leap or released):
             return False
         if released:

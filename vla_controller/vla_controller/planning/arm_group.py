@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -40,6 +40,7 @@ class ArmGroup:
     """The commanded motion of all joints, arm after arm.
 
     timeline: None before the first command. splice_ns: when the newest part of it takes over. braking: that part is a stop.
+    begun_ns: when the motion took over that did not continue the one before; until then trajectory controllers are elsewhere.
     continuous (J,): joints that turn for ever.
     ways: how it can come to rest.
     """
@@ -53,7 +54,8 @@ class ArmGroup:
         self.continuous = np.concatenate([arm.model.continuous for arm in arms])
         self.ways, self._home_path = WaysToRest(self.arms), HomePath(self.arms)
         self.timeline: Timeline | None = None
-        self.splice_ns = 0
+        self.splice_ns = self.begun_ns = 0
+        self._anew = False
         self.braking = False
         self._sag: np.ndarray | None = None
         self._anchor = np.zeros(len(self.joint_names))
@@ -98,7 +100,7 @@ class ArmGroup:
         """Commanded to stand at q (J,) [rad]."""
         self.timeline = Timeline.resting(now_ns, q)
         self._anchor = self.timeline.q[0]
-        self._sag = None
+        self._sag, self._anew = None, True
 
     def forget(self) -> None:
         """As before the first command."""
@@ -109,15 +111,16 @@ class ArmGroup:
         if self.timeline is not None:
             self.timeline = self.timeline.shifted(by_ns)
         self.splice_ns += by_ns
+        self.begun_ns += by_ns
         self._in_flight.forget()
 
     def save(self) -> tuple:
         """For ``restore``: the motion that is commanded."""
-        return self.timeline, self.splice_ns, self.braking, self._sag, self._anchor
+        return self.timeline, self.splice_ns, self.braking, self._sag, self._anchor, self.begun_ns, self._anew
 
     def restore(self, saved: tuple) -> None:
         """What was planned since ``save``, and not sent, is not commanded."""
-        self.timeline, self.splice_ns, self.braking, self._sag, self._anchor = saved
+        self.timeline, self.splice_ns, self.braking, self._sag, self._anchor, self.begun_ns, self._anew = saved
 
     def splice_instant(self, t_ns: int) -> int:
         """The first instant from t_ns on at which a new motion may take over."""
@@ -138,6 +141,8 @@ class ArmGroup:
         self.timeline = self.timeline.spliced(now_ns, splice_ns, times_ns, q, v, a)
         self._sag = None
         self.splice_ns = splice_ns
+        if self._anew:
+            self.begun_ns, self._anew = splice_ns, False
         self.braking = False
 
     def tool_positions(self, times_ns: np.ndarray, arm: int) -> np.ndarray:
@@ -159,25 +164,30 @@ class ArmGroup:
         self._anchor = q[0]
         times = np.array([begin_ns, begin_ns + _HOLD_NS], dtype=np.int64)
         self.timeline = Timeline(times, q, np.zeros_like(q), np.zeros_like(q))
-        self._sag = None
-        self.splice_ns = begin_ns
+        self._sag, self._anew = None, False
+        self.splice_ns = self.begun_ns = begin_ns
         self.braking = True
 
-    def brake_from(self, now_ns: int, begin_ns: int, state: State) -> bool | None:
-        """Takes the shortest way to rest from a motion that is not the commanded one: its position [rad], velocity and
-        acceleration, each (J,), at begin_ns, which lies ahead of now_ns. None: there is no such way within the limits."""
-        q, v, _ = state
-        bound = np.concatenate([arm.limits.acceleration for arm in self.arms])
-        state = q, v, np.clip(state[2], -bound, bound)
-        stop = self.ways.stop(state, q)
+    def brake_from(self, now_ns: int, begin_ns: int, motion: Callable[[int], State]) -> bool | None:
+        """Takes the shortest way to rest from a motion that is not the commanded one: position [rad], velocity and
+        acceleration, each (J,), by instant [ns]. It takes over at begin_ns, ahead of now_ns. None: there is no such way within
+        the limits.
+        """
+        state = motion(begin_ns)
+        stop = self.ways.stop(state, state[0])
         if stop is None:
             return None
-        # From a little before, so that the trajectory controller samples between knots from its first cycle on.
-        times = np.array([now_ns - _HISTORY_NS, begin_ns, begin_ns + stop.duration_ns], dtype=np.int64)
-        before = q - v * ((begin_ns - times[0]) * 1e-9)
-        none = np.zeros_like(q)
-        self.timeline = Timeline(times, np.stack([before, q, stop.q_end]), np.stack([v, v, none]), np.stack([none, none, none]))
-        self._anchor, self._sag, self.splice_ns, self.braking = q, None, begin_ns, True
+        # From a little before, so that the trajectory controller samples between knots from its first cycle on, and at the
+        # knots of the old motion, so that arms which follow it go on as they did.
+        old = self.timeline.times_ns
+        running = old[self.timeline.running_knot(now_ns) :]
+        before = np.unique(np.append(running[running < begin_ns - CLOSEST_KNOTS_NS], now_ns - _HISTORY_NS))
+        knots = [*(motion(int(t)) for t in before), state]
+        end = stop.q_end, np.zeros_like(stop.q_end), np.zeros_like(stop.q_end)
+        times = np.append(before, [begin_ns, begin_ns + stop.duration_ns]).astype(np.int64)
+        self.timeline = Timeline(times, *(np.stack(column) for column in zip(*knots, end)))
+        self._anchor, self._sag, self._anew, self.braking = state[0], None, False, True
+        self.splice_ns = self.begun_ns = begin_ns
         return True
 
     @property

@@ -13,10 +13,10 @@ class Bench:
     """A controller and the joint trajectory controller that it talks to, cycle by cycle of 2 ms; states at 100 Hz.
 
     hears: False, and messages are lost on their way to it. references: it publishes its state, each every_ns; late_ns later it
-    is heard.
+    is heard, stamped ahead_ns ahead of its time. sag [rad]: the arm is measured so far off its set point.
     """
 
-    def __init__(self, rule="legacy", references=False, every_ns=CYCLE, late_ns=0, **options):
+    def __init__(self, rule="legacy", references=False, every_ns=CYCLE, late_ns=0, ahead_ns=0, sag=0.0, **options):
         self.steady_ns, self.lead_ns = 10**9, 10**18
         self.card = make_card(rule=rule)
         self.controller = ChunkController(
@@ -25,6 +25,7 @@ class Bench:
         self.names = self.card.arms[0].joints
         self.jtc = JointTrajectoryEndpoint(self.names, CYCLE, rule)
         self.references, self.every_ns, self.late_ns, self.told = references, every_ns, late_ns, []
+        self.ahead_ns, self.sag = ahead_ns, sag
         self.q, self.v, self.blocked = HOME.copy(), np.zeros(7), False
         self.setpoints, self.sent, self.states = [], [], []
         self.active, self.hears = True, True
@@ -70,9 +71,9 @@ class Bench:
                 self.told.append((now, setpoint))
             while self.told and now >= self.told[0][0] + self.late_ns:
                 stamp, at = self.told.pop(0)
-                self.take(self.controller.on_controller_state(0, self.names, at, 1.0, now, stamp))
+                self.take(self.controller.on_controller_state(0, self.names, at, 1.0, now, stamp + self.ahead_ns))
             if self.steady_ns % (10 * MS) == 0:
-                self.controller.on_joint_state(now, self.names, self.q, self.v, now)
+                self.controller.on_joint_state(now, self.names, self.q + self.sag, self.v, now)
                 self.take(self.controller.tick(now))
                 self.states.append(self.controller.snapshot(now).state)
 

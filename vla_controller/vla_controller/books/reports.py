@@ -15,6 +15,7 @@ from vla_contract.report import ChunkReport, Clamp, Phase, Verdict
 from vla_controller.planning.anchor import Schedule
 from vla_controller.planning.chunk_plan import ChunkPlan
 
+LEFT = "the trajectory controller had left it"
 _NEVER = np.iinfo(np.int64).max
 
 
@@ -109,9 +110,15 @@ class ReportBook:
             if at_ns < entry.until_ns:
                 entry.until_ns, entry.ended_by = at_ns, by
 
-    def close(self, now_ns: int) -> list[ChunkReport]:
-        """CLOSED of the chunks that have ended by now."""
+    def close(self, now_ns: int, word_ns: int | None = None) -> list[ChunkReport]:
+        """CLOSED of the chunks that have ended by now.
+
+        word_ns: up to when trajectory controllers are known to have followed them; None: nothing says that they do not.
+        """
         ended = [e for e in self._open if now_ns >= e.over_ns]
+        for entry in ended:
+            if word_ns is not None and word_ns < entry.until_ns:
+                entry.until_ns, entry.ended_by = word_ns, LEFT
         self._open = [e for e in self._open if e not in ended]
         return [self._closed(entry, now_ns) for entry in ended]
 

@@ -238,7 +238,7 @@ def test_the_verb_writes_figures_and_replays_one_episode(tmp_path, monkeypatch, 
     monkeypatch.setattr(
         runner, "_work", lambda seed: {**runner.row_of(Episode(make_cell(seed), 3).run()), "endpoint": None}
     )
-    monkeypatch.setattr("vla_bench.fuzz.episode.run_episode", lambda seed: Episode(make_cell(seed), 3).run())
+    monkeypatch.setattr(runner, "episode_of", lambda seed: Episode(make_cell(seed), 3).run())
     code = cli_fuzz.run(SimpleNamespace(chunks=400, processes=1, seed=0, out=tmp_path, episode=None, postures=False))
     written = json.loads((tmp_path / "fuzz.json").read_text())
     assert written["episodes"] == 2

@@ -65,6 +65,12 @@ class ChunkMaker:
             return [Delivery(good)]
         return [self._spoiled(flaw, good, previous)]
 
+    def still(self, stamp_ns: int, wish_ns: int, commanded: np.ndarray, observed: np.ndarray) -> ActionChunk:
+        """As ``make``, but a good one that asks for nothing to be moved."""
+        good = self._good(stamp_ns, wish_ns, commanded, observed)
+        actions = self._wishes.actions("zero", wish_ns, good.horizon, commanded, observed)
+        return dataclasses.replace(good, actions=actions)
+
     def rest(self) -> list[Delivery]:
         """What is still held back."""
         held, self._held = self._held, None

@@ -132,7 +132,8 @@ class Part:
 
     anchored: it begins anew where the arm stands, not where it was commanded. late_ns: how long after its stamp a
     message of the splice rule came, 0 where it was in time. instead: it takes the place of an anchored one that never began;
-    one that begins at the very anchor is anchored, too.
+    one that begins at the very anchor is anchored, too. trouble: what made the motion leap there, where that is not the
+    controller's doing; else "".
     """
 
     start_ns: int
@@ -142,6 +143,7 @@ class Part:
     late_ns: int = 0
     anchored: bool = False
     instead: bool = False
+    trouble: str = ""
 
 
 @dataclass
@@ -176,6 +178,18 @@ class Executed:
         """When all that has arrived so far comes to rest."""
         return self.parts[-1].path.end_ns
 
+    def stand(self, now_ns: int, q: np.ndarray, trouble: str) -> Part:
+        """Whatever was sent is dropped: from the next cycle on the arm is held at q (J,) [rad]."""
+        start = -(-now_ns // CYCLE_NS) * CYCLE_NS
+        before = self.at(start)
+        while self.parts[-1].start_ns >= start and len(self.parts) > 1:
+            self.parts.pop()
+        rest = np.zeros_like(before)
+        rest[0] = q
+        path = Path(np.array([start]), np.zeros((6, 0, len(q))), rest, self.parts[-1].path.chunk)
+        self.parts.append(Part(start, path, before, rest, trouble=trouble))
+        return self.parts[-1]
+
     def take(self, message, arrival_ns: int, clock_ahead_ns: int, chunk: int) -> Part:
         """A message arrives; clock_ahead_ns: the node's clock minus physical time at that instant."""
         cycle = -(-arrival_ns // CYCLE_NS) * CYCLE_NS
@@ -200,6 +214,8 @@ class Executed:
         while self.parts[-1].start_ns >= start and len(self.parts) > 1:
             gone = self.parts.pop()
             part.instead |= gone.anchored
+            if gone.start_ns == start:  # it never began, so the step is of the same cause
+                part.trouble = part.trouble or gone.trouble
             # replaced in the cycle in which it would have begun: the anchor is handed on with the position
             part.anchored |= gone.anchored and gone.start_ns == start and bool(np.array_equal(gone.after[0], part.after[0]))
         self.parts.append(part)

@@ -70,7 +70,7 @@ class CurveCheck:
         """Everything executed up to until_ns. whole: indices of parts whose messages are also judged to their end."""
         parts = executed.parts
         ends = [part.start_ns for part in parts[1:]] + [until_ns]
-        epoch_begins = [i for i, part in enumerate(parts) if part.anchored or i == 0] + [len(parts)]
+        epoch_begins = [i for i, part in enumerate(parts) if part.anchored or part.trouble or i == 0] + [len(parts)]
         for first, last in zip(epoch_begins, epoch_begins[1:]):
             anchor = parts[first].after[0]
             pieces = [(part, part.start_ns, end) for part, end in zip(parts[first:last], ends[first:last])]
@@ -85,6 +85,8 @@ class CurveCheck:
         self.found.append(Found(kind, float(amount), int(time_ns), chunk, detail))
 
     def _handover(self, part: Part) -> None:
+        if part.trouble:
+            return
         if part.late_ns > 0:
             self._add("late", part.late_ns * 1e-9, part.start_ns, part.path.chunk)
         if part.anchored:

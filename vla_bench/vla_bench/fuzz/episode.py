@@ -28,10 +28,10 @@ from vla_controller.controller import ChunkController
 CHUNKS = 200
 """In an episode."""
 _START_NS = 1_000 * MS
-_SHORT = ("tick", "joint state")  # calls by the ten thousand, whose time is not watched
+_SHORT = ("tick", "joint state", "controller state")  # calls by the ten thousand, whose time is not watched
 _WHOLE = 0.05  # share of the messages that are judged to their end, whatever replaced them
 _EXCEPTIONS_KEPT = 3
-_STOPS = ("tick", "stop", "chunk", "flood", "malformed", "home")
+_STOPS = ("tick", "stop", "chunk", "flood", "malformed", "home", "controller state")
 
 
 def run_episode(
@@ -99,12 +99,10 @@ class Episode:
         begun = time.process_time()
         self.at(self.now, self._state)
         self.at(self.now + int(self.rng.uniform(0, 300)) * MS, self._chunk)
-        self._troubles.begin()
+        self._begin()
         tail = 0
         while self._left > 0 or self.now < tail:
-            when, _, event, arguments = heapq.heappop(self._events)
-            self.now = when
-            event(*arguments)
+            self._step()
             if self._left <= 0 and not tail:
                 self._end_troubles()
                 tail = (
@@ -112,6 +110,13 @@ class Episode:
                 )
         self._close()
         return self._result(time.process_time() - begun)
+
+    def _step(self) -> None:
+        self.now, _, event, arguments = heapq.heappop(self._events)
+        event(*arguments)
+
+    def _begin(self) -> None:
+        self._troubles.begin()
 
     def _end_troubles(self) -> None:
         self._troubles.end()
@@ -171,10 +176,14 @@ class Episode:
         arrival = max(self.now + delay, self._last_arrival[arm])
         self._last_arrival[arm] = arrival
         apart = cause in _STOPS and self._state_ns is not None and self._anchors.stands_apart(self.now, self.seen, self._seen_ns)
-        if arrival == self.now:
-            self._deliver(arm, message, self._index, self.seen, apart)
+        self._send(arm, message, arrival, self._index, self.seen, apart)
+
+    def _send(self, arm: int, message, arrival_ns: int, *made: object) -> None:
+        """made: what ``_deliver`` is to know of the instant at which the message was made."""
+        if arrival_ns == self.now:
+            self._deliver(arm, message, *made)
         else:
-            self.at(arrival, self._deliver, arm, message, self._index, self.seen, apart)
+            self.at(arrival_ns, self._deliver, arm, message, *made)
 
     def _deliver(self, arm: int, message, chunk: int, seen: np.ndarray, apart: bool) -> None:
         """seen: true positions when the state was sent that the message was planned from. apart: see ``Anchors``, then."""
@@ -218,6 +227,9 @@ class Episode:
         self._anchors.may(reason)
 
     # what happens to it
+
+    def happened(self, until_ns: int) -> None:
+        """Something goes wrong, until then at the latest."""
 
     def tick(self) -> None:
         self.call("tick", self.controller.tick, self.clock)
@@ -318,10 +330,14 @@ class Episode:
         slowest = int(self.card.action.horizon * self.card.step_period_ns / 0.05)
         for pause in (10 * MS, 500 * MS, 1_000 * MS, 5_000 * MS, slowest):
             self.now += pause
+            self._speak_last()
             q, v = self.plant.state(self.now)
             self.call("joint state", self.controller.on_joint_state, self.clock, self.names, q, v, self.clock)
             self.tick()
         self.books.close(self.now)
+
+    def _speak_last(self) -> None:
+        """Where trajectory controllers speak, they still do."""
 
     def _result(self, driving_s: float) -> Result:
         begun = time.process_time()

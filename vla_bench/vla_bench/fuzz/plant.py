@@ -56,3 +56,9 @@ class Plant:
         left = self._left(start_ns)
         left[joints] = 0.0
         self._offset, self._offset_since = left, start_ns
+
+    def trails(self, start_ns: int, joints: slice, by: np.ndarray) -> None:
+        """The motion that the arm follows leaps from start_ns on; the arm is by (J,) [rad] off it then, and catches up."""
+        left = self._left(start_ns)
+        left[joints] += by
+        self._offset, self._offset_since = left, start_ns

@@ -13,7 +13,8 @@ from vla_bench.fuzz.violation import Found
 @dataclass
 class Result:
     """What became of an episode. deliveries: for each arm (message, arrival [ns], clock minus physical time [ns]).
-    aheads: (since [ns], clock minus physical time [ns]). seconds and planning_seconds: of processor time."""
+    aheads: (since [ns], clock minus physical time [ns]). seconds and planning_seconds: of processor time. speaks: trajectory
+    controllers say where they are; link_troubles: how many there were by kind, excused: leaps that they made, by cause."""
 
     seed: int
     cell: RandomCell
@@ -33,3 +34,6 @@ class Result:
     deliveries: list[list[tuple]] = field(default_factory=list)
     executed: list[Executed] = field(default_factory=list)
     aheads: list[tuple[int, int]] = field(default_factory=list)
+    speaks: bool = False
+    link_troubles: dict[str, int] = field(default_factory=dict)
+    excused: dict[str, int] = field(default_factory=dict)

@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vla_bench.fuzz.episode import CHUNKS, run_episode
+from vla_bench.fuzz.link import SWITCHED
 from vla_bench.fuzz.postures import POSTURES, run_posture_episode
 from vla_bench.fuzz.result import Result
 from vla_bench.fuzz.slip import slip
+from vla_bench.fuzz.spoken import run_spoken_episode, speaks
 from vla_bench.fuzz.violation import Found
 
 TEST_CHUNKS = 2_000
@@ -32,6 +34,8 @@ def through_endpoint(result: Result) -> dict[str, float]:
     """Adds to the findings where endpoint and sampler differ under the legacy rule; returns by how much they do."""
     differs = {"position_rad": 0.0, "velocity_rad_s": 0.0}
     for arm, executed, deliveries in zip(result.cell.card.arms, result.executed, result.deliveries):
+        if any(part.trouble in SWITCHED for part in executed.parts):
+            continue  # nobody told the endpoint
         for key, amount in slip(executed, deliveries, result.aheads, arm.joints).items():
             differs[key] = max(differs[key], amount)
     if result.cell.rule == "legacy" and not differs["position_rad"] <= _SAME:
@@ -68,6 +72,9 @@ def row_of(result: Result) -> dict:
         "peaks": {kind: float(share) for kind, share in result.peaks.items()},
         "samples": result.samples,
         "anchors": result.anchors,
+        "speaks": result.speaks,
+        "link_troubles": result.link_troubles,
+        "excused": result.excused,
         "overtaken": sum(executed.overtaken for executed in result.executed),
         "seconds": result.seconds,
         "planning_seconds": result.planning_seconds,
@@ -82,7 +89,9 @@ def episode_seeds(seed: int, chunks: int, *, postures: bool = False) -> range:
 
 def episode_of(seed: int) -> Result:
     """The episode of a seed, of whichever kind."""
-    return run_posture_episode(seed) if seed >= POSTURES else run_episode(seed)
+    if seed >= POSTURES:
+        return run_posture_episode(seed)
+    return run_spoken_episode(seed) if speaks(seed) else run_episode(seed)
 
 
 def measure(
@@ -115,7 +124,8 @@ def summary(rows: list[dict]) -> dict:
 
     violations, exceptions and unreported are counts; acceptable_share is that of the chunks which were planned. failures
     names episodes to look at, each with its worst finding. peaks: the largest share of each limit that was ever used, and
-    for collisions the least distance [m], negated. overtaken and endpoint: see ``slip``; not counted as violations.
+    for collisions the least distance [m], negated. spoken: by whether trajectory controllers say where they are; link_troubles,
+    excused: see ``Link`` and ``Leaps``. overtaken and endpoint: see ``slip``; not counted as violations.
     """
     total = sum(row["chunks"] for row in rows)
     seconds = sum(row["seconds"] for row in rows)
@@ -137,6 +147,9 @@ def summary(rows: list[dict]) -> dict:
         "rules": _by(rows, "rule"),
         "spaces": _by(rows, "space"),
         "strategies": _by(rows, "strategy"),
+        "spoken": _by([{**row, "spoken": "spoken" if row.get("speaks") else "mute"} for row in rows], "spoken"),
+        "link_troubles": _added(rows, "link_troubles"),
+        "excused": _added(rows, "excused"),
         "robots": _by(rows, "robot"),
         "peaks": {kind: round(share, 6) for kind, share in sorted(peaks.items())},
         "endpoint": _endpoint(rows),
@@ -150,7 +163,7 @@ def summary(rows: list[dict]) -> dict:
 def _added(rows: list[dict], key: str) -> dict[str, int]:
     counts: Counter = Counter()
     for row in rows:
-        counts.update(row[key])
+        counts.update(row.get(key, {}))
     return dict(counts.most_common())
 
 

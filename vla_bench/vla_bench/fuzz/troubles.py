@@ -16,6 +16,7 @@ EVENTS = (
     "home", "resume", "speed", "bad_speed", "block", "push", "no_velocities",
 )  # fmt: skip
 _AHEAD_SHARE = 0.25
+_LONGEST_NS = 1_500 * MS  # a joint that is held fast, a stop that lasts
 
 
 class Episode(Protocol):
@@ -33,6 +34,7 @@ class Episode(Protocol):
     def call(self, cause: str, function: Callable, *arguments: object) -> object: ...
     def add(self, kind: str, amount: float, detail: str = "", chunk: int | None = None) -> None: ...
     def may_anchor(self, reason: str) -> None: ...
+    def happened(self, until_ns: int) -> None: ...
     def set_clock(self, by_ns: int) -> None: ...
     def stop(self) -> None: ...
     def resume(self) -> None: ...
@@ -74,6 +76,7 @@ class Troubles:
         if self._over:
             return
         getattr(self, f"_{self._rng.choice(EVENTS)}")()
+        self._episode.happened(max(self._episode.now + _LONGEST_NS, *self._until.values(), 0))
         self._next()
 
     def _next_ahead(self) -> None:

@@ -52,17 +52,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _replay(seed: int, console) -> int:
-    from vla_bench.fuzz.episode import run_episode
-    from vla_bench.fuzz.postures import POSTURES, run_posture_episode
-    from vla_bench.fuzz.runner import row_of
+    from vla_bench.fuzz.runner import episode_of, row_of
 
-    result = run_posture_episode(seed) if seed >= POSTURES else run_episode(seed)
+    result = episode_of(seed)
     row = row_of(result)
     cell, card = result.cell, result.cell.card
     console.print(
         f"episode {seed}: {cell.robot.name} ({cell.form}), {len(card.arms)} arm(s), {card.action.space}, {cell.rule}, "
         f"{result.strategy}, horizon {card.action.horizon}, step {card.action.step_period:g} s, "
-        f"jitter {cell.jitter_ns * 1e-6:.0f} ms, speed scale {cell.speed_scale:.2f}, outside {cell.outside}",
+        f"jitter {cell.jitter_ns * 1e-6:.0f} ms, speed scale {cell.speed_scale:.2f}, outside {cell.outside}, "
+        f"trajectory controllers {'speak' if result.speaks else 'are mute'}",
         markup=False,
     )
     for found in sorted(result.found, key=lambda f: f.time_ns):

@@ -43,12 +43,13 @@ class ChunkPlan:
 def make_requests(arms: Sequence[Arm], timeline: Timeline, chunk: ActionChunk, schedule: Schedule) -> list[Request]:
     """What the chunk asks of each arm, absolute."""
     if schedule.at_rest:
-        q_commanded = q_before = timeline.sample(schedule.splice_ns)[0]
+        observed_ns = before_ns = schedule.splice_ns
     else:
-        q_commanded = timeline.sample(chunk.stamp_ns)[0]
-        q_before = timeline.sample(int(schedule.due_ns[schedule.first]) - schedule.period_ns)[0]
-    q_running = timeline.sample(schedule.knots_ns)[0]
-    q_start = timeline.sample(schedule.splice_ns)[0]
+        observed_ns, before_ns = chunk.stamp_ns, int(schedule.due_ns[schedule.first]) - schedule.period_ns
+    # At once: a sample of the motion is mostly the call itself.
+    instants = np.concatenate([[observed_ns, before_ns, schedule.splice_ns], schedule.knots_ns])
+    q = timeline.sample(instants)[0]
+    q_commanded, q_before, q_start, q_running = q[0], q[1], q[2], q[3:]
     observed = chunk.reference_positions if chunk.action_space.is_relative else None
     return [
         arm.request(

@@ -11,6 +11,7 @@ from vla_bench.fuzz.geometry import Frames, frames, self_distances, table_distan
 from vla_bench.fuzz.robots import Robot
 from vla_bench.fuzz.violation import Found
 
+_WHOLE = 0.05  # share of the messages that are judged to their end, whatever replaced them
 TOLERANCE = 1e-6
 """Relative; of positions, in rad and m."""
 _COARSE = 5  # every so many samples distances are looked at, then closer where something is near
@@ -211,3 +212,20 @@ def _sample(part: Part, begin_ns: int, end_ns: int, step_ns: int) -> tuple[np.nd
     h = (t[segments + 1] - t[segments]).astype(np.float64)
     s = (times - t[segments]) / h
     return evaluate(path.c[:, segments], s[:, None], (h * 1e-9)[:, None]), times, path.chunk
+
+
+def check_all(
+    robot: Robot, arms: list[Executed], limits: list[ArmLimits], until_ns: int, rng: np.random.Generator
+) -> tuple[list[Found], dict[str, float], int]:
+    """Everything that these arms executed up to until_ns: what was found, peaks and samples as of CurveCheck."""
+    found: list[Found] = []
+    peaks: dict[str, float] = {}
+    samples = 0
+    for arm, own in zip(arms, limits):
+        check = CurveCheck(robot, own)
+        check.run(arm, until_ns, {i for i in range(1, len(arm.parts)) if rng.random() < _WHOLE})
+        found += check.found
+        samples += check.samples
+        for kind, share in check.peaks.items():
+            peaks[kind] = max(peaks.get(kind, -np.inf), share)
+    return found, peaks, samples

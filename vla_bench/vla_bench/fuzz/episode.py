@@ -13,7 +13,7 @@ from vla_bench.fuzz.books import Books
 from vla_bench.fuzz.chunks import ChunkMaker, Delivery
 from vla_bench.fuzz.contents import Wishes
 from vla_bench.fuzz.curve import CYCLE_NS, Executed, refusal
-from vla_bench.fuzz.curve_check import ArmLimits, CurveCheck
+from vla_bench.fuzz.curve_check import ArmLimits, check_all
 from vla_bench.fuzz.guard import guarded, limited
 from vla_bench.fuzz.plant import Plant
 from vla_bench.fuzz.random_cell import MS, RULES, SPACES, RandomCell, make_cell, model_of, prefixes
@@ -29,7 +29,6 @@ CHUNKS = 200
 """In an episode."""
 _START_NS = 1_000 * MS
 _SHORT = ("tick", "joint state", "controller state")  # calls by the ten thousand, whose time is not watched
-_WHOLE = 0.05  # share of the messages that are judged to their end, whatever replaced them
 _EXCEPTIONS_KEPT = 3
 _STOPS = ("tick", "stop", "chunk", "flood", "malformed", "home", "controller state")
 
@@ -341,19 +340,10 @@ class Episode:
 
     def _result(self, driving_s: float) -> Result:
         begun = time.process_time()
-        peaks: dict[str, float] = {}
-        samples = 0
-        for arm, limits in zip(self.arms, self._limits):
-            check = CurveCheck(self.cell.robot, limits)
-            whole = {i for i in range(1, len(arm.parts)) if self.rng.random() < _WHOLE}
-            check.run(arm, self.now, whole)
-            self.found += check.found
-            samples += check.samples
-            for kind, share in check.peaks.items():
-                peaks[kind] = max(peaks.get(kind, -np.inf), share)
+        found, peaks, samples = check_all(self.cell.robot, self.arms, self._limits, self.now, self.rng)
         return Result(
             seed=self.cell.seed, cell=self.cell, chunks=self.books.chunks, accepted=self.books.accepted,
-            unreported=self.books.unreported, found=self.found + self.books.found, exceptions=self.exceptions,
+            unreported=self.books.unreported, found=self.found + found + self.books.found, exceptions=self.exceptions,
             exception_count=self.exception_count, verdicts=self.books.verdicts, strategy=self.strategy, peaks=peaks,
             samples=samples, seconds=driving_s + time.process_time() - begun, planning_seconds=self._planning_s,
             anchors=self._anchors.count, deliveries=self._deliveries, executed=self.arms, aheads=self._aheads,

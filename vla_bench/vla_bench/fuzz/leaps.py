@@ -6,7 +6,8 @@ off), a message that takes over makes it leap back to the plan. That is the trou
 
 - the message itself was late, or overtaken; or
 - no state that was heard before the message was made was of an instant at which the arm was off what was asked, and
-  either the message is a stop, which never waits, or the newest state was as fresh as that arm's states are.
+  either the message is a stop, which never waits, or the newest state was as fresh as that arm's states are, or the arm
+  is off by too little for any state to show.
 
 A stop of an arm that was known to be off begins at where it was known to be: it may miss that by as much as the arm's
 acceleration changes the motion since. Everything else is a violation, as it is in an arm that executes what was asked.
@@ -75,6 +76,11 @@ class Leaps:
         off, speed = self.off_by(arm, t_ns)
         return off > OFF + speed * OFF_NS * 1e-9
 
+    def seems_off(self, arm: int, now_ns: int) -> bool:
+        """It is, or it was when its newest state was made: more is not known of it."""
+        shown = self._shown[arm]
+        return self.is_off(arm, now_ns) or (shown is not None and shown.off)
+
     def heard(self, arm: int, of_ns: int) -> None:
         """A state that was made at of_ns was heard."""
         before = self._shown[arm]
@@ -112,8 +118,9 @@ class Leaps:
         if not self._struck[arm] or np.abs(part.before - asked.before).max() <= _SAME:
             return ""
         told = known.off and known.of_ns >= self._struck_ns[arm]
-        if not told:
-            return "not told" if known.stop or known.fresh else ""
+        if not told:  # of what is too little for any state to show, no fresh one would have told either
+            hidden = not self.is_off(arm, part.start_ns)
+            return "not told" if known.stop or known.fresh or hidden else ""
         if not known.stop:
             return ""
         apart, limits = (part.start_ns - known.of_ns + 2 * max(known.spacing_ns, 0)) * 1e-9, self._limits[arm]

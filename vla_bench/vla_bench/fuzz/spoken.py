@@ -132,7 +132,7 @@ class SpokenEpisode(Episode):
         """An arm that goes on otherwise than it was asked to may be braked, for as long as that takes."""
         self._stops = not accepted and not (cause == "home" and was_accepted)
         rights = self._rights[arm]
-        if self._stops and any(self.leaps.is_off(i, self.now) for i in range(len(self.arms))):
+        if self._stops and any(self.leaps.seems_off(i, self.now) for i in range(len(self.arms))):
             rights.end_ns = max(rights.end_ns, self.now + _MARGIN_NS + rights.brake_ns)
         super()._check_right_to_move(arm, message, cause, accepted, was_accepted)
 

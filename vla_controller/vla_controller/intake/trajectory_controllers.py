@@ -10,7 +10,7 @@ SILENCE_NS = 250_000_000
 """A controller that has spoken, and says nothing for longer, is not active [ns]."""
 _FRESH_NS = 100_000_000
 _STANDS_NS = 100_000_000
-_SAME = 1e-5  # [rad]
+_SAME, _CREEPS = 1e-9, 1e-5  # [rad] a new motion may begin from the one without a leap; the other passes for standing
 
 
 class TrajectoryControllers:
@@ -23,7 +23,9 @@ class TrajectoryControllers:
         self._arms = tuple(arms)
         self._heard_ns: list[int | None] = [None] * len(arms)
         self._points: list[tuple[np.ndarray, int] | None] = [None] * len(arms)
-        self._places: list[tuple[np.ndarray, int, bool] | None] = [None] * len(arms)
+        self._stands_since_ns = [0] * len(arms)
+        self._places: list[np.ndarray | None] = [None] * len(arms)
+        self._left_ns: list[int | None] = [None] * len(arms)
         self.silent = [False] * len(arms)
 
     def hear(self, arm: int, now_ns: int) -> bool:
@@ -34,9 +36,13 @@ class TrajectoryControllers:
 
     def set_point(self, arm: int, q: np.ndarray, stamp_ns: int, now_ns: int) -> None:
         """Its set point q (J,) [rad] of stamp_ns, the joints of this arm only."""
-        place, first = self._places[arm], self._points[arm] is None
-        if place is None or first or np.max(np.abs(q - place[0])) > _SAME:
-            self._places[arm] = q, now_ns, not first
+        before, place = self._points[arm], self._places[arm]
+        if before is None or np.max(np.abs(q - before[0])) > _SAME:
+            self._stands_since_ns[arm] = now_ns
+        if before is None or place is None:
+            self._places[arm], self._left_ns[arm] = q, None
+        elif np.max(np.abs(q - place)) > _CREEPS:
+            self._places[arm], self._left_ns[arm] = q, now_ns
         self._points[arm] = q, stamp_ns
 
     def fresh(self, now_ns: int) -> Iterator[tuple[int, np.ndarray, int]]:
@@ -53,13 +59,13 @@ class TrajectoryControllers:
         return ""
 
     def stands(self, arm: int, now_ns: int) -> bool:
-        """Its set point has not left its place for 100 ms."""
-        place = self._places[arm]
-        return place is not None and now_ns - place[1] >= _STANDS_NS
+        """Its set point has not changed for 100 ms."""
+        return now_ns - self._stands_since_ns[arm] >= _STANDS_NS
 
     def moves(self, arm: int, now_ns: int) -> bool:
         """Its set point has been seen to leave its place within 100 ms: not so after a first one, of which neither is known."""
-        return self._places[arm] is not None and self._places[arm][2] and not self.stands(arm, now_ns)
+        left_ns = self._left_ns[arm]
+        return left_ns is not None and now_ns - left_ns < _STANDS_NS
 
     def fell_silent(self, now_ns: int) -> list[str]:
         """Names of the arms whose controllers have fallen silent since the last call."""

@@ -68,6 +68,29 @@ def test_an_upright_image_gets_its_black_at_the_sides():
     assert not seen[:, :6].any() and not seen[:, 18:].any()
 
 
+def test_a_part_has_a_size_of_its_own():
+    view = CameraView("c", 848, 480, (184, 30, 400, 360))
+    assert view.size == (400, 360) and view(noise(480, 848)).shape == (360, 400, 3)
+
+
+@pytest.mark.parametrize(
+    ("given", "view", "inside"),
+    [
+        ((60, 30), (40, 29), (0, 4, 40, 20)),  # width, height; left, upper, width, height
+        ((20, 40), (37, 24), (12, 0, 12, 24)),
+        ((60, 30), (24, 51), (0, 19, 24, 12)),
+        ((20, 40), (30, 16), (11, 0, 8, 16)),
+    ],
+)
+def test_black_fills_a_view_of_any_proportions(given, view, inside):
+    image = noise(given[1], given[0]) | 1
+    seen = CameraView("c", *given, None, view)(image)
+    left, upper, width, height = inside
+    expected = np.zeros((view[1], view[0], 3), np.uint8)
+    expected[upper : upper + height, left : left + width] = resized(image, width, height)
+    np.testing.assert_array_equal(seen, expected)
+
+
 def test_points_go_where_their_pixels_go():
     view = CameraView("c", 64, 48, (10, 4, 40, 40), (80, 100))
     image = np.zeros((48, 64, 3), np.uint8)
@@ -138,9 +161,12 @@ def test_depth_is_checked_and_part_of_what_a_model_depends_on(changed):
 
     assert card(0.2, 1.5).policy_hash != card(0.2, 2.0).policy_hash
     assert card(0.2, 1.5).cameras[0].depth_range.far == 1.5
-    for wrong in ((1.0, 0.5), (-0.1, 1.0), (0.2, 200.0)):
-        with pytest.raises(CardError, match="cameras\\[0\\].depth: near"):
-            card(*wrong)
+    assert card(0.0, 65.535).cameras[0].depth_range.near == 0.0, "all that 16 bits of millimetres hold"
+    for near, far in ((1.0, 0.5), (1.25, 1.25), (-0.1, 1.0), (0.2, 200.0), (0.3, 65.536)):
+        with pytest.raises(CardError) as error:
+            card(near, far)
+        words = f"cameras[0].depth: near {near:g}, far {far:g} m; allowed are 0 to 65.535, near below far"
+        assert str(error.value).endswith(words)
     odd = changed("cameras", 0, "width", 225)
     odd["cameras"][0]["encoding"] = "yuyv"
     with pytest.raises(CardError, match="cameras\\[0\\].width: 225, yuyv has its pixels in pairs"):

@@ -2,8 +2,10 @@
 
 import pytest
 import yaml
+from pydantic import BaseModel, Field, ValidationError
 
 from vla_contract.card import CardError, load_card, parse_card
+from vla_contract.card_messages import problems_of
 
 LIMITS = ("arms", 0, "limits")
 GRIPPER = ("arms", 0, "gripper")
@@ -160,6 +162,23 @@ def test_permuted_action_names_are_told_from_missing_ones(changed):
         parse_card(changed("action", "names", names))
 
 
+class Wide(BaseModel, extra="forbid"):
+    width: int = Field(description="how wide it is")
+
+
+class Either(BaseModel, extra="forbid"):
+    wide: Wide | None = None
+    part: Wide | list[str] = []
+
+
+def test_an_unknown_key_is_told_with_the_keys_of_its_model_where_that_is_known():
+    with pytest.raises(ValidationError) as caught:
+        Either.model_validate({"wide": {"width": 3, "widht": 4}, "part": {"height": 5}})
+    told = {problem.path: problem.message for problem in problems_of(caught.value, Either)}
+    assert told["wide", "widht"] == "unknown key (did you mean width?); allowed: width"
+    assert told["part", "Wide", "height"].startswith("unknown key; allowed:"), "pydantic names the choice, which is no key"
+
+
 def test_all_problems_are_told_at_once(changed):
     content = changed("max_open_loop", -1)
     content["arms"][0]["home"] = [9, 9, 9]
@@ -171,8 +190,26 @@ def test_all_problems_are_told_at_once(changed):
 
 def test_a_key_given_twice_is_refused_with_both_lines(card_text):
     text = card_text.replace("      tool_speed: 0.7\n", "      tool_speed: 0.7\n      tool_speed: 0.9\n")
-    with pytest.raises(CardError, match=r"line \d+: key 'tool_speed' given twice, first on line \d+"):
+    line = text.splitlines().index("      tool_speed: 0.7") + 1
+    with pytest.raises(CardError, match=rf"line {line + 1}: key 'tool_speed' given twice, first on line {line}$"):
         parse_card(text, "cell.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: 1\nb: 2\n\nc:\n  e: 3\n  d: 4\n  f: 5\n  d: 6\n", "line 8: key 'd' given twice, first on line 6"),
+        ("a: 1\nb: 2\nc:\n  7.5: x\n", "line 4: key 7.5 is not text"),
+        ("a: 1\n? [" + "q" * 80 + "]\n: 2\n", "line 2: key ['" + "q" * 58 + " is not text"),
+        ("a: 1\nb:\n  - 2\n  - 016\n", "line 4: 016 is octal for YAML, 14; write 16"),
+        ("a: 1\nb:\n  - 2\n  - 1:30\n", "line 4: 1:30 is a number to the base of 60"),
+        ("a: 1\nb: 1." + "5" * 90 + "\n", "line 2: a number of 92 digits"),
+    ],
+)
+def test_what_yaml_takes_for_something_else_is_told_with_its_line(text, words):
+    with pytest.raises(CardError) as caught:
+        parse_card(text, "cell.yaml")
+    assert str(caught.value).startswith(f"cell.yaml: {words}")
 
 
 def test_anchors_and_merges_still_work(card_text):

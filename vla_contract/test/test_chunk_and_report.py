@@ -72,6 +72,21 @@ def test_a_chunk_keeps_its_own_copy():
         chunk.actions[0, 0] = 9
 
 
+def test_what_was_reported_does_not_change_afterwards():
+    given = {
+        "planned_actions": np.array([[1.0, 2.0, 3.0]]),
+        "step_stamps_ns": np.array([70]),
+        "commanded_minus_measured": np.array([0.25, 0.5]),
+    }
+    report = make_report(**given)
+    for name, array in given.items():
+        kept = array.copy()
+        array[...] = 9
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(report, name)[...] = 8
+        np.testing.assert_array_equal(getattr(report, name), kept)
+
+
 def test_spaces_part_into_absolute_relative_and_delta():
     for space in ActionSpace:
         assert space.is_absolute + space.is_relative + space.is_delta == 1

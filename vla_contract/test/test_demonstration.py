@@ -100,6 +100,17 @@ def test_parts_that_do_not_fit_are_named(changes, message):
         make(**changes)
 
 
+def test_an_episode_has_at_most_twenty_thousand_frames():
+    def of(frames: int) -> Demonstration:
+        return make(
+            images={}, state=np.zeros((frames, 1)), actions=np.zeros((frames, 1, 1)), mask=np.zeros(frames, bool),
+        )  # fmt: skip
+
+    assert len(of(20_000)) == 20_000
+    with pytest.raises(DemonstrationError, match="^state: 20001 frames, at most 20000 are allowed in an episode$"):
+        of(20_001)
+
+
 def test_files_that_are_no_demonstration_are_named(tmp_path):
     with pytest.raises(DemonstrationError, match=r"gone\.npz: no such file"):
         Demonstration.load(tmp_path / "gone.npz")

@@ -11,6 +11,7 @@ from vla_contract.evidence import EvidenceWriter
 from vla_contract.files import (
     FileError,
     fresh,
+    limits,
     open_append,
     open_file,
     own_folder,
@@ -19,7 +20,7 @@ from vla_contract.files import (
     write_bytes,
     write_text,
 )
-from vla_contract.files.limits import MIB
+from vla_contract.files.limits import MIB, in_words, scaled
 from vla_contract.printing import kind_of, printable, tell
 from vla_contract.shipped import find_card
 
@@ -57,6 +58,21 @@ def test_sizes_are_bounded_by_what_the_file_says_and_by_what_comes(tmp_path, mon
         open_file(tmp_path / "hole")
     with pytest.raises(FileError, match="/proc/self/maps"):
         read_bytes("/proc/self/maps", 64)  # says that it has no bytes
+
+
+def test_bounds_are_those_that_are_published(monkeypatch):
+    """docs/explanation/untrusted_files.md"""
+    published = {
+        "CARD": (262_144, "256 KiB"), "METADATA": (4_194_304, "4 MiB"), "FIGURES": (67_108_864, "64 MiB"),
+        "ROW": (1_048_576, "1 MiB"), "ROWS": (134_217_728, "128 MiB"), "CHUNK": (100_663_296, "96 MiB"),
+        "WAITING": (201_326_592, "192 MiB"), "DEMONSTRATION": (1_073_741_824, "1 GiB"),
+    }  # fmt: skip
+    for name, (size, words) in published.items():
+        assert (getattr(limits, name), in_words(size)) == (size, words), name
+    assert limits.MOST_PIXELS == 36_000_000
+    assert (in_words(1023), in_words(1024), in_words(1792)) == ("1023 bytes", "1 KiB", "1.75 KiB")
+    monkeypatch.setenv("VLA_READ_LIMITS", " 2.5 ")
+    assert scaled(limits.CARD) == 655_360
 
 
 def test_byte_order_marks_are_told_by_name(tmp_path):

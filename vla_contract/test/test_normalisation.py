@@ -31,6 +31,13 @@ def test_statistics_are_taken_over_all_leading_axes(data, stats):
     assert np.mean(rows[:, 0] > stats.q99[0]) == pytest.approx(0.01)
 
 
+def test_statistics_and_what_is_made_of_them_do_not_change_afterwards(stats):
+    normaliser = Normaliser(stats, "min_max")
+    for array in (*(getattr(stats, key) for key in STATISTICS), normaliser.offset, normaliser.scale):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 7.0
+
+
 def test_mean_std_centres_and_scales(data, stats):
     scaled = Normaliser(stats, "mean_std").normalise(data).reshape(-1, 3)
     np.testing.assert_allclose(scaled.mean(0), 0, atol=1e-12)

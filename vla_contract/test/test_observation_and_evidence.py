@@ -59,6 +59,15 @@ def test_parts_that_do_not_fit_are_named(changes, message):
         make_observation(**changes)
 
 
+def test_an_observation_keeps_its_own_state_and_nobody_changes_it():
+    given = np.array([0.75, -1.5])
+    seen = make_observation(state=given)
+    given[1] = 9.0
+    with pytest.raises(ValueError, match="read-only"):
+        seen.state[0] = 8.0
+    assert seen.state.tolist() == [0.75, -1.5] and given.flags.writeable
+
+
 def test_rows_come_back_from_the_file(tmp_path):
     chunk = make_chunk([[1, np.nan, np.inf]], sequence=3)
     report = make_report(

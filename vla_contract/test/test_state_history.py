@@ -138,6 +138,41 @@ def test_a_long_silence_is_not_bridged():
     assert history.track(np.array([T0, T0 + 50 * MS])) is None
 
 
+def test_a_track_begins_between_messages_and_goes_to_the_last_one():
+    history = StateHistory(["a.position", "b.velocity"])
+    for since, position, velocity in ((0, 1.0, 8.0), (10, 2.0, 6.0), (20, 4.0, 5.0), (30, 7.0, 1.0)):
+        history.add(T0 + since * MS, ["a", "b"], [position, 0.5], [0.25, velocity])
+
+    def track(*since):
+        return history.track(T0 + np.array(since) * MS)
+
+    np.testing.assert_allclose(track(5, 25, 30), [[1.5, 7.0], [5.5, 3.0], [7.0, 1.0]])
+    np.testing.assert_allclose(track(0, 12), [[1.0, 8.0], [2.4, 5.8]])
+    np.testing.assert_allclose(track(16), [[3.2, 5.4]])
+    assert track(-1, 5) is None and track(25, 31) is None and track(-2) is None and track(40) is None
+    assert StateHistory(["a.position"]).track(np.array([T0])) is None
+
+
+def test_a_track_goes_over_a_silence_and_a_jump_where_it_has_messages_alone():
+    history = StateHistory(["a.position"], longest_gap_ns=40 * MS, rigid={"a"})
+    for since, value in ((0, 1.0), (41, 2.0), (61, -2.5), (71, -2.0)):
+        history.add(T0 + since * MS, ["a"], [value])
+    assert history.track(T0 + np.array([0, 41, 61, 66]) * MS)[:, 0] == pytest.approx([1.0, 2.0, -2.5, -2.25])
+    assert history.track(T0 + np.array([0, 1]) * MS) is None and history.track(T0 + np.array([41, 60]) * MS) is None
+
+
+def test_a_track_of_a_turning_joint_begins_on_the_turn_that_was_told_there():
+    history = StateHistory(["a.position", "b.position"], turning={"a"})
+    for since, value in ((0, 2.9), (10, 3.1), (20, -3.1), (30, -2.9), (40, -2.5)):
+        history.add(T0 + since * MS, ["a", "b"], [value, value])
+    across = history.track(T0 + np.array([5, 30, 35]) * MS)
+    np.testing.assert_allclose(across, [[3.0, 3.0], [2 * math.pi - 2.9, -2.9], [2 * math.pi - 2.7, -2.7]])
+    behind = history.track(T0 + np.array([25, 35]) * MS)
+    np.testing.assert_allclose(behind, [[-3.0, -3.0], [-2.7, -2.7]])
+    assert behind[0] == pytest.approx(history.at(T0 + 25 * MS).values)
+    np.testing.assert_allclose(history.track(T0 + np.array([20, 40]) * MS), [[-3.1, -3.1], [-2.5, -2.5]])
+
+
 def test_a_jump_of_a_joint_that_does_not_turn_is_no_way():
     history = StateHistory(["a.position", "b.position"], turning={"b"}, rigid={"a", "b"})
     history.add(T0, ["a", "b"], [3.1, 3.1])

@@ -158,3 +158,23 @@ def test_an_anchor_from_which_nothing_was_sent_is_not_held_on_to():
         rig.controller.on_joint_state(rig.now, rig.names, rig.q, np.zeros(7), rig.now)
     rig.send(straight(), 2)
     np.testing.assert_allclose(rig.arm_messages[0].positions[0], rig.q, atol=1e-12)
+
+
+@pytest.mark.parametrize(("names", "positions", "words"), [
+    (lambda n: n, lambda q: [*q[:2], float("nan"), *q[3:]], "the position of panda_joint3 is nan"),
+    (lambda n: [*n[:6], n[2]], lambda q: q, "a joint is told twice"),
+    (lambda n: n, lambda q: q[:6], "6 positions for 7 names"),
+])
+def test_states_that_come_and_cannot_be_used_are_not_told_as_missing(names, positions, words):
+    rig = Rig()
+    rig.run(100)
+    q = [float(x) for x in HOME]
+    for _ in range(40):
+        rig.now += 10 * MS
+        rig.controller.on_joint_state(rig.now, names(list(rig.names)), positions(q), None, rig.now)
+        rig.take(rig.controller.tick(rig.now))
+    assert rig.output.status is ControllerState.STALE_STATE
+    message = rig.controller.snapshot(rig.now).message
+    assert message == f"joint states come, and cannot be used: {words}"
+    rig.controller.on_joint_state(rig.now, rig.names, q, [0.0] * 7, rig.now)
+    assert "cannot be used" not in rig.controller.snapshot(rig.now).message

@@ -113,6 +113,7 @@ def test_a_policy_that_cannot_be_reset_ends_the_run_in_words_and_brakes(cell, mo
 
 def test_success_is_what_the_simulator_says_of_this_instruction(cell):
     c = cell()
+    c.at[100] = lambda: c.session.on_truth(TaskTruth(c.now, "pick up the red block", 1, False))
     c.at[600] = lambda: c.session.on_truth(TaskTruth(c.now, "Pick up  the red block", 1, True))
     record = c.run(limit_s=5.0)
     assert (record.outcome, record.outcome_source, record.error) == (Outcome.SUCCESS, OutcomeSource.SIM, RunError.NONE)
@@ -126,6 +127,16 @@ def test_success_at_something_else_or_before_the_start_is_no_success(cell):
     c.at[200] = lambda: c.session.on_truth(TaskTruth(START - 1, "pick up the red block", 1, True))
     record = c.run(limit_s=1.0)
     assert (record.outcome, record.outcome_source) == (Outcome.UNKNOWN, OutcomeSource.NOBODY)
+
+
+def test_a_task_that_was_done_already_is_no_success_of_the_run(cell):
+    """Stopped and not moved at all, it would have been one of a latched stop."""
+    c = cell()
+    for ms in (150, 300):
+        c.at[ms] = lambda: c.session.on_truth(TaskTruth(c.now, "pick up the red block", 1, True))
+    record = c.run(limit_s=1.0)
+    assert (record.outcome, record.outcome_source) == (Outcome.UNKNOWN, OutcomeSource.NOBODY)
+    assert "its task was done already when it began" in record.message
 
 
 def test_time_limit_with_a_simulator_that_saw_no_success_is_failure(cell):

@@ -72,9 +72,11 @@ def test_a_run_under_near_begins_on_near_words_only(cell, nearest):  # noqa: F81
 def test_words_for_the_same_thing_are_scored(cell):  # noqa: F811
     """The scene says "pick up the red block"; whoever asks says it in another sentence of the card."""
     c = cell()
+    c.at[100] = lambda: c.session.on_truth(TaskTruth(c.now, "pick up the red block", 1, False))
     c.at[300] = lambda: c.session.on_truth(TaskTruth(c.now, "pick up the red block", 1, True))
     assert c.run("Grab the red block!", limit_s=5.0).outcome is Outcome.SUCCESS
     other = cell()
+    other.at[100] = lambda: other.session.on_truth(TaskTruth(other.now, "pick up the red block", 1, False))
     other.at[300] = lambda: other.session.on_truth(TaskTruth(other.now, "pick up the red block", 1, True))
     assert other.run("grab the blue block", limit_s=1.0).outcome is Outcome.UNKNOWN
 

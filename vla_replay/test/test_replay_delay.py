@@ -78,3 +78,11 @@ def test_the_clock_keeps_its_newest_time_and_sums_its_times():
     clock.begin_anew()
     clock.begin_anew()
     assert clock.seconds == pytest.approx(5.0)
+
+
+def test_what_comes_before_the_first_input_has_no_time_and_lasts_for_none():
+    """An instruction that is given before any image: 183 671 544 times real time was told of such a bag."""
+    clock = ReplayClock()
+    for event_ns in (0, 0, 1_796_075_909 * S, 1_796_076_110 * S):
+        clock.take(event_ns)
+    assert clock.seconds == 201.0

@@ -56,6 +56,7 @@ class JointStates:
         self._leapt_ns = 0
         self._still_since_ns: int | None = None
         self._ahead: dict[str, int] = {}
+        self._unsound: dict[str, str] = {}
 
     def update(
         self, stamp_ns: int, names: Sequence[str], positions: Sequence[float], velocities: Sequence[float] | None
@@ -67,10 +68,13 @@ class JointStates:
         """
         found = self._places(names)
         if found is None or len(positions) != len(names):
+            self._refuse(names, f"{len(positions)} positions for {len(names)} names" if found else "a joint is told twice")
             return False
         joints, places = found
         q = np.array(positions, dtype=np.float64)[places]
         if not np.isfinite(q).all():
+            worst = int(np.argmin(np.isfinite(q)))
+            self._refuse(names, f"the position of {self.joints[self._indices[joints][worst]]} is {q[worst]}")
             return False
         if self.stamp_ns != self.newest_ns or stamp_ns < self.newest_ns:  # else all are older, or were never heard of
             fresh = ~self._heard[joints] | (stamp_ns >= self.stamps_ns[joints])
@@ -84,9 +88,10 @@ class JointStates:
         if velocities is not None and len(velocities) == len(names):
             v = np.array(velocities, dtype=np.float64)[places]
         self._take(stamp_ns, joints, q, v)
-        if self._ahead:
+        if self._ahead or self._unsound:
             for joint in self._indices[joints]:
                 self._ahead.pop(self.joints[joint], None)
+                self._unsound.pop(self.joints[joint], None)
         return self._assess()
 
     def _take(self, stamp_ns: int, joints: np.ndarray | slice, q: np.ndarray, v: np.ndarray | None) -> None:
@@ -173,6 +178,10 @@ class JointStates:
         for name in set(names) & set(self.joints):
             self._ahead[name] = ahead_ns
 
+    def _refuse(self, names: Sequence[str], why: str) -> None:
+        for name in set(names) & set(self.joints):
+            self._unsound[name] = why
+
     def of_stamps(self, values_at: Callable[[int], np.ndarray]) -> np.ndarray:
         """What values_at (stamp [ns]) -> (J,) says of each joint at the stamp of its own newest state. Shape (J,)."""
         if self.stamp_ns == self.newest_ns:
@@ -209,3 +218,7 @@ class JointStates:
     def ahead_ns(self, joints: Sequence[str]) -> int:
         """How far ahead of the clock the newest message of one of these joints was stamped [ns]; 0: it was taken."""
         return max((self._ahead.get(joint, 0) for joint in joints), default=0)
+
+    def unsound(self, joints: Sequence[str]) -> str:
+        """Why the newest message of one of these joints was not taken, in words; empty: it was."""
+        return next((self._unsound[joint] for joint in joints if joint in self._unsound), "")

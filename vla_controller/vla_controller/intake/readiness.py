@@ -103,6 +103,9 @@ class Readiness:
         ahead_ns = states.ahead_ns(late)
         if ahead_ns:
             return f"joint states are stamped {ahead_ns * 1e-6:.0f} ms in the future: the clocks of arm and controller differ"
+        unsound = states.unsound(late or states.joints)
+        if unsound:
+            return f"joint states come, and cannot be used: {unsound}"
         if age_ns is None:
             return f"no joint state yet with {', '.join(late)}"
         which = f" of {', '.join(late)}" if 0 < len(late) < len(states.joints) else ""

@@ -94,6 +94,8 @@ class RunRecord:
     reports: int = 0
     unanswered_since_ns: int | None = None
     truth: TaskTruth | None = None
+    done_before: bool = False
+    """As far as is known its task was done already when it began: that is no success of its own."""
     takeover_delays_ns: deque[int] = field(default_factory=lambda: deque(maxlen=DELAYS_KEPT))
     """From the observation until the motion of an accepted chunk began, of the newest chunks [ns]."""
     meaning: Meaning | None = None
@@ -157,14 +159,18 @@ class RunRecord:
         if not same and self.meaning is not None:
             same = self.meaning.is_same(meaning)
         if same and truth.stamp_ns >= self.started_ns:
+            self.done_before = truth.success and (self.truth is None or self.done_before)
             self.truth = truth
 
     def end(self, now_ns: int, error: RunError = RunError.NONE, message: str = "", timed_out: bool = False) -> None:
-        """SUCCESS or FAILURE where a simulator judged this instruction, else UNKNOWN. What was broken off did not fail."""
+        """SUCCESS or FAILURE where a simulator judged this instruction, else UNKNOWN. What was broken off did not fail, and what
+        was done already when it began did not succeed."""
         self.ended, self.error, self.message, self.timed_out = True, error, message, timed_out
         self.elapsed_ns = now_ns - self.started_ns
         broken_off = error in (RunError.CANCELED, RunError.SHUTDOWN, RunError.CONTENDED)
-        if self.truth is not None and (self.truth.success or not broken_off):
+        if self.done_before:
+            self.message = "; ".join(filter(None, [message, "its task was done already when it began"]))
+        elif self.truth is not None and (self.truth.success or not broken_off):
             self.outcome = Outcome.SUCCESS if self.truth.success else Outcome.FAILURE
             self.outcome_source = OutcomeSource.SIM
 

@@ -41,8 +41,8 @@ class ReplayClock:
         return was_set_back(self.now_ns, event_ns)
 
     def take(self, event_ns: int) -> None:
-        """The time of an event; an older one moves nothing."""
-        if self._first_ns is None:
+        """The time of an event; an older one moves nothing. 0: of an event before the first input, which has none."""
+        if self._first_ns is None and event_ns > 0:
             self._first_ns = event_ns
         self.now_ns = max(self.now_ns, event_ns)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -30,6 +31,7 @@ class ArmInputs:
         self._states = {
             topic: (frozenset(joints), Polled(node, JointState, topic)) for topic, joints in joints_by_topic(card).items()
         }
+        self._newest_ns = dict.fromkeys(self._states, 0)
         self._controllers = []
         if ControllerStateMsg is None:
             node.get_logger().info("no control_msgs: the trajectory controllers' own state is not read")
@@ -57,16 +59,27 @@ class ArmInputs:
                 yield core.on_controller_state(arm, *read, now(), stamp_to_ns(message.header.stamp))
 
     def _newest(self, joints: frozenset[str], topic: str, polled: Polled, now_ns: int) -> list[JointState]:
-        """As few messages as tell of all these joints, oldest first. One of the future tells of none, whatever it says."""
+        """As few messages as tell of all these joints, oldest first. One that cannot be used, is of the future, or is older than
+        what was heard before tells of none, whatever it says: behind a second driver's the right ones may wait."""
+        latest_ns = now_ns + self._card.state.ahead_ns
+        known_ns = newest_ns = min(self._newest_ns[topic], latest_ns)  # the clock may have been set back
         taken, told = [], set()
         for message in polled.newest_first():
             message = state_message(self._card.state, topic, message)
             taken.append(message)
-            if stamp_to_ns(message.header.stamp) <= now_ns + self._card.state.ahead_ns:
+            stamp_ns = stamp_to_ns(message.header.stamp)
+            if known_ns <= stamp_ns <= latest_ns and _is_sound(message):
                 told.update(message.name)
+                newest_ns = max(newest_ns, stamp_ns)
             if joints <= told:
                 break
+        self._newest_ns[topic] = newest_ns
         return taken[::-1]
+
+
+def _is_sound(message: JointState) -> bool:
+    names, positions = message.name, message.position
+    return len(positions) == len(names) == len(set(names)) and all(map(math.isfinite, positions))
 
 
 def joints_by_topic(card: InterfaceCard) -> dict[str, list[str]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-import random
+import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,21 +42,25 @@ class Fault:
 
     @property
     def name(self) -> str:
-        """The same whenever it is drawn from the same code."""
-        return f"{self.path}:{self.line}: {self.was} -> {self.is_now}"
+        """The same whenever it is drawn from the same line, wherever that stands in its file."""
+        return f"{self.path}: {self.was} -> {self.is_now}"
 
 
 def draw(group: Group, root: Path, count: int, seed: int) -> list[Fault]:
-    """So many faults, each in a line of its own; files weigh by how many they can have. Fewer where there are no more."""
-    places = list(_places(group, root))
-    random.Random(f"{seed}:{group.name}").shuffle(places)
+    """So many faults, each in a line of its own; files weigh by how many they can have. Fewer where there are no more.
+
+    A place is drawn by a hash of the seed and what its line says: a change of the code elsewhere leaves it drawn.
+    """
+    places = [place for _, *place in sorted(_places(group, root, seed), key=lambda place: place[0])]
     drawn: list[Fault] = []
     lines: set[tuple[str, int]] = set()
+    names: set[str] = set()
     for path, operator, occurrence in places:
         fault = _fault(group, root, path, operator, occurrence)
-        if fault is not None and (fault.path, fault.line) not in lines:
+        if fault is not None and (fault.path, fault.line) not in lines and fault.name not in names:
             drawn.append(fault)
             lines.add((fault.path, fault.line))
+            names.add(fault.name)
         if len(drawn) == count:
             break
     return drawn
@@ -69,13 +74,19 @@ def mutated(text: str, fault: Fault) -> str:
     return made
 
 
-def _places(group: Group, root: Path) -> Iterator[tuple[Path, str, int]]:
+def _places(group: Group, root: Path, seed: int) -> Iterator[tuple[str, Path, str, int]]:
+    """All that can be changed, as (hash, file, operator, occurrence)."""
     for path in group.files(root):
-        nodes = list(ast_nodes(get_ast(path.read_text(encoding="utf-8"))))
+        text = path.read_text(encoding="utf-8")
+        lines, nodes = text.splitlines(), list(ast_nodes(get_ast(text)))
         for kind in _KINDS:
-            operator = get_operator(f"core/{kind}")()
-            found = sum(len(list(operator.mutation_positions(node))) for node in nodes)
-            yield from ((path, f"core/{kind}", k) for k in range(found))
+            operator, alike = get_operator(f"core/{kind}")(), Counter()
+            positions = [position for node in nodes for position in operator.mutation_positions(node)]
+            for k, ((line, column), _) in enumerate(positions):
+                line_text = lines[line - 1]
+                says = f"{path.relative_to(root)} {kind} {column - len(line_text) + len(line_text.lstrip())} {line_text.strip()}"
+                alike[says] += 1
+                yield hashlib.sha256(f"{seed} {alike[says]} {says}".encode()).hexdigest(), path, f"core/{kind}", k
 
 
 def _fault(group: Group, root: Path, path: Path, operator: str, occurrence: int) -> Fault | None:

@@ -91,6 +91,7 @@ class LiveCell:
     def __init__(
         self, card: InterfaceCard, model: RobotModel, draft: BagDraft, *,
         recorded_ns=lambda now: now, lost=(), state_age=3, shadow=None, start=START, tail=200, namespace="", clock=False,
+        gain=1.0,
     ):  # fmt: skip
         self.card, self.model, self.draft, self.recorded_ns = card, model, draft, recorded_ns
         self.shadow, self.start, self.namespace = shadow, start, namespace
@@ -108,7 +109,7 @@ class LiveCell:
         self.arriving: list[tuple[int, ActionChunk]] = []
         self.frames = dict.fromkeys(card.camera_names, 0)
         self.held = False
-        assemble, act = self.assembler.assemble, swinging(card)
+        assemble, act = self.assembler.assemble, swinging(card, gain)
 
         def assembled(now_ns: int, words: str) -> VLAObservation:
             observation = assemble(now_ns, words)

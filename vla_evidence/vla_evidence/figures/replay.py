@@ -59,7 +59,10 @@ class ComparisonFigures:
 
 @dataclass(frozen=True, kw_only=True)
 class ControllerFigures:
-    """What the controller made of the chunks offline. Peaks are shares of the limits; samples: instants looked at."""
+    """What the controller made of the chunks offline. Peaks are shares of the limits; samples: instants looked at.
+
+    steps_unjudged: motions that the recorded arm did not follow, left for others that do not go on from them.
+    """
 
     arm: str
     chunks: int
@@ -78,6 +81,7 @@ class ControllerFigures:
     peaks: dict[str, float]
     samples: int
     rms_jerk: float | None
+    steps_unjudged: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

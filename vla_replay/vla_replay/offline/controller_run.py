@@ -106,6 +106,7 @@ class ControllerRun:
             worst_violation=next((curve.worst for curve in curves if curve.worst), ""),
             peaks={k: max(c.peaks.get(k, 0.0) for c in curves) for k in sorted({k for c in curves for k in c.peaks})},
             samples=sum(curve.samples for curve in curves),
+            steps_unjudged=sum(curve.unjudged for curve in curves),
             rms_jerk=max(jerks, default=None),
         )
 
@@ -122,14 +123,19 @@ class ControllerRun:
                 self._see(now_ns, *item)
 
     def _see(self, now_ns: int, stamp_ns: int, names, positions, velocities) -> None:
+        self._measured.add(stamp_ns, names, positions)
         if self._ideal:
-            self._measured.add(stamp_ns, names, positions)
             self._tick_to(now_ns)
             return
         if self._controller is None:
             self._controller = ChunkController(self._card, self._models)
         self._tick_to(now_ns)
         self._controller.on_joint_state(stamp_ns, names, positions, velocities, now_ns)
+        if not self._measured.missing():
+            q, first = self._measured.newest(), 0
+            for curve, arm in zip(self.curves, self._card.arms):
+                curve.see(stamp_ns, q[first : first + len(arm.joints)])
+                first += len(arm.joints)
 
     def _hear(self, now_ns: int, chunk: ActionChunk) -> None:
         if self._ideal and (self._controller is None or chunk.run_id != self._run_id):

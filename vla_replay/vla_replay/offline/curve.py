@@ -22,6 +22,8 @@ TOLERANCE = 1e-6
 SPEED_TOLERANCE = 2e-3
 """Relative, of the tool's speeds, which are differences over a millisecond and not derivatives."""
 _PIECE_NS = 5_000_000_000
+_LAG_NS = np.arange(0, 200_000_001, 20_000_000)  # how far behind its command an arm may be
+_LEFT_NS = 500_000_000
 
 
 class ArmCurve:
@@ -31,6 +33,7 @@ class ArmCurve:
 
     Attributes:
         violations: Instants beyond a limit, by kind; "step": a motion was replaced by one that does not go on from it.
+        unjudged: Steps away from a motion that the arm had left: what begins then begins where the arm is.
         peaks: Largest share of each limit on a derivative.
         samples: Instants looked at. worst: Words on the largest violation, "" where there is none.
     """
@@ -47,12 +50,14 @@ class ArmCurve:
         self._box = np.array(limits.workspace_min), np.array(limits.workspace_max)
         self.violations: Counter[str] = Counter()
         self.peaks: dict[str, float] = {}
-        self.samples = 0
+        self.samples = self.unjudged = 0
         self.worst = ""
         self._worst = 0.0
         self._jerk = Spread()
         self._curve: SplineTrajectory | None = None
+        self._before: SplineTrajectory | None = None
         self._begin_ns = 0
+        self._left_ns: int | None = None
         self._tail = np.empty((0, len(arm.joints)))
         self._tail_end_ns = 0
 
@@ -68,15 +73,36 @@ class ArmCurve:
         curve = SplineTrajectory.from_trajectory(trajectory, trajectory.stamp_ns or now_ns)
         self.finish(begins_ns)
         self._hand_over(curve, begins_ns)
-        self._curve, self._begin_ns = curve, begins_ns
+        self._before, self._curve, self._begin_ns = self._curve, curve, begins_ns
+
+    def see(self, stamp_ns: int, q: np.ndarray) -> None:
+        """Where the arm is measured (J,) [rad]: beyond the card's tracking tolerance it does not follow.
+
+        For chunks that move the arm here and did not when they were recorded: they were refused then, or nobody listened.
+        """
+        if self._curve is None:
+            return
+        instants = stamp_ns - _LAG_NS
+        planned = self._curve.sample(instants)[0]
+        if self._before is not None:
+            earlier = instants < self._begin_ns
+            planned[earlier] = self._before.sample(instants[earlier])[0]
+        off = q - np.clip(q, planned.min(axis=0), planned.max(axis=0))
+        off = np.where(self._model.continuous, np.remainder(off + np.pi, 2.0 * np.pi) - np.pi, off)
+        if np.abs(off).max() > self._arm.limits.tracking_tolerance:
+            self._left_ns = stamp_ns
 
     def _hand_over(self, curve: SplineTrajectory, at_ns: int) -> None:
         """A step in position, velocity or acceleration where a motion under way is replaced. At rest it may have been moved."""
         if self._curve is None or not self._begin_ns < at_ns < self._curve.end_ns or curve.start_ns > at_ns:
             return
         scales = 1.0, self._derivatives["velocity"], self._derivatives["acceleration"]
-        for old, new, scale in zip(self._curve.sample(at_ns), curve.sample(at_ns), scales):
-            self._beyond("step", (np.abs(new - old) / scale).max(keepdims=True), TOLERANCE)
+        before, after = self._curve.sample(at_ns), curve.sample(at_ns)
+        steps = np.array([np.max(np.abs(new - old) / scale) for old, new, scale in zip(before, after, scales)])
+        if self._left_ns is None or at_ns - self._left_ns > _LEFT_NS:
+            self._beyond("step", steps, TOLERANCE)
+        elif not steps.max() <= TOLERANCE:
+            self.unjudged += 1
 
     def finish(self, until_ns: int | None = None) -> None:
         """Looks at what rules up to until_ns; by default to its end."""

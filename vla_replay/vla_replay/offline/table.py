@@ -118,6 +118,8 @@ def _motion_column(side: RecordedFigures | PolicyFigures) -> dict[str, str]:
         row["clamped by"] = _counts(controller.clamped_by)
         row["chunks refused"] = _counts(controller.refused)
         row["limit violations"] = str(controller.violations)
+        if controller.steps_unjudged:
+            row["limit violations"] += f" ({controller.steps_unjudged} steps not judged)"
     return row
 
 

@@ -155,3 +155,11 @@ def test_what_does_not_fit_is_refused():
         JointTrajectory("arm", 0, ("a",), [0.0, 0.1], np.zeros((2, 1)))
     empty = JointTrajectory("arm", 0, ("a",), [], np.zeros((0, 1)))
     assert len(empty) == 0 and empty.duration_ns == 0
+
+
+def test_the_coefficients_of_knots_are_to_the_bit_those_of_the_formula():
+    times, q, v, a = points(50, count=20, joints=7)
+    durations = np.diff(times)[:, None] * 1e-9
+    formula = quintic_coefficients(durations, q[:-1], v[:-1], a[:-1], q[1:], v[1:], a[1:])
+    for knots in (q, np.asfortranarray(q), np.lib.stride_tricks.as_strided(q, q.shape, q.strides, writeable=False)):
+        np.testing.assert_array_equal(SplineTrajectory(times, knots, v, a).coefficients, np.moveaxis(formula, 0, 1))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vla_motion.kernels.sample import sample_segments
+from vla_motion.kernels.sample import join_quintics, sample_segments
 from vla_motion.spline_extrema import spline_peaks, spline_position_bounds
 
 __all__ = [
@@ -107,6 +107,9 @@ class SplineTrajectory:
     accelerations (N, J) or None. Before the first point the first point is held, from the last point on
     the last one as given (with its velocity, as the controller does). ValueError for times out of order or
     shapes that disagree.
+
+    coefficients (N - 1, 6, J): of the segments, in powers of seconds since each one's point. ends (2, 3, J): position, velocity,
+    acceleration before the first point and from the last one on.
     """
 
     def __init__(
@@ -133,7 +136,7 @@ class SplineTrajectory:
                     f"{field} has shape {value.shape}, allowed is (points, joints) = "
                     f"({len(self.times_ns)}, {self.positions.shape[-1]})"
                 )
-        steps = np.diff(self.times_ns)
+        steps = self.times_ns[1:] - self.times_ns[:-1]
         if np.any(steps <= 0):
             late = int(np.argmax(steps <= 0)) + 1
             raise ValueError(
@@ -143,6 +146,7 @@ class SplineTrajectory:
         self.durations = steps * 1e-9
         self.coefficients = self._coefficients()
         self._times = (int(self.times_ns[0]), int(self.times_ns[-1]))
+        self.ends = self._ends()
 
     @classmethod
     def from_trajectory(cls, trajectory, start_ns: int | None = None) -> SplineTrajectory:
@@ -168,14 +172,8 @@ class SplineTrajectory:
         return self._samples(np.ascontiguousarray(t_ns, dtype=np.int64))
 
     def _samples(self, t_ns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        out = np.zeros((3, len(t_ns), self.positions.shape[1]))
-        early, late = t_ns < self.times_ns[0], t_ns >= self.times_ns[-1]
-        out[0, early] = self.positions[0]
-        for row, values in zip(out, (self.positions, self.velocities, self.accelerations)):
-            if values is not None:
-                row[late] = values[-1]
-        if len(self.times_ns) > 1:
-            sample_segments(self.times_ns, self.coefficients, t_ns, out)
+        out = np.empty((3, len(t_ns), self.positions.shape[1]))
+        sample_segments(self.times_ns, self.coefficients, self.ends, t_ns, out)
         return out[0], out[1], out[2]
 
     def peaks(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -186,7 +184,20 @@ class SplineTrajectory:
         """Least and greatest position inside each segment: two arrays (N-1, J)."""
         return spline_position_bounds(self.coefficients, self.durations)
 
+    def _ends(self) -> np.ndarray:
+        ends = np.zeros((2, 3, self.positions.shape[1]))
+        ends[0, 0] = self.positions[0]
+        for row, values in zip(ends[1], (self.positions, self.velocities, self.accelerations)):
+            if values is not None:
+                row[:] = values[-1]
+        return ends
+
     def _coefficients(self) -> np.ndarray:
+        if self.velocities is not None and self.accelerations is not None:
+            C = np.empty((len(self.durations), 6, self.positions.shape[1]))
+            join_quintics(self.durations, self.positions, self.velocities, self.accelerations, C)
+            return C
+
         def ends(values: np.ndarray | None) -> tuple[np.ndarray | None, np.ndarray | None]:
             return (None, None) if values is None else (values[:-1], values[1:])
 
@@ -195,4 +206,3 @@ class SplineTrajectory:
             self.durations[:, None], p0, p1, *ends(self.velocities), *ends(self.accelerations)
         )
         return np.ascontiguousarray(np.moveaxis(C, 0, 1))
-

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vla_controller.planning.timeline import Timeline
+from vla_controller.planning.timeline import Along, Timeline
 from vla_controller.planning.ways_to_rest import State
 
 _SPAN_NS = 12_000_000  # over less, noise of stamps passes for motion
@@ -111,18 +111,14 @@ class Confirmation:
         """follows: since its last state it has moved as planned, whatever its stamps are of. on: it is where the plan is at its
         time. What its stamps are of is learnt while it follows; it is believed until then."""
         before_ns, before = seen.points[-1]
-        lead_ns = round(seen.lead_ns or 0)
-        instants = np.concatenate([before_ns + _AROUND_NS, stamp_ns + _AROUND_NS, [stamp_ns + lead_ns]])
-        planned, speeds, _ = (part[:, joints] for part in timeline.sample(instants))
-        count, moved = len(_AROUND_NS), q - before
-        ways = planned[count:-1] - planned[:count]
-        least, most = ways.min(axis=0), ways.max(axis=0)
-        slack = _NOISE + _SHARE * np.maximum(np.abs(least), np.abs(most))
-        seen.follows = not seen.doubted and bool(np.all((moved >= least - slack) & (moved <= most + slack)))
-        off, speed = q - planned[-1], speeds[-1]
-        seen.on = seen.lead_ns is None or bool(np.all(np.abs(off) <= _OFF + np.abs(speed) * _JITTER_NS * 1e-9))
-        if seen.follows and np.max(np.abs(speed)) > _FAST:
-            seen.learn(_nearest(planned[count:-1], q))
+        stamps_ns = before_ns, stamp_ns, stamp_ns + round(seen.lead_ns or 0)
+        along = timeline.along(
+            joints, _AROUND_NS, stamps_ns, before, q, noise=_NOISE, share=_SHARE, jitter=_JITTER_NS * 1e-9
+        )
+        seen.follows = not seen.doubted and along.way_beyond <= 0.0
+        seen.on = seen.lead_ns is None or along.off <= _OFF
+        if seen.follows and along.fastest > _FAST:
+            seen.learn(_nearest(along))
 
     def missing(self, now_ns: int) -> str:
         """Whose word is missing that it follows the plan, in words; empty: nobody's."""
@@ -168,17 +164,11 @@ class Confirmation:
         self._seen = [None] * len(self._arms)
 
 
-def _nearest(planned: np.ndarray, q: np.ndarray) -> float | None:
-    """From a stamp on, when the plan is where q (J,) [rad] is [ns]; planned (9, J): around the stamp. None: never, or it hardly
-    moves there."""
-    ways, off = np.diff(planned, axis=0), q - planned[:-1]
-    lengths = np.einsum("kj,kj->k", ways, ways)
-    shares = np.clip(np.einsum("kj,kj->k", off, ways) / np.maximum(lengths, 1e-30), 0.0, 1.0)
-    left = np.abs(off - shares[:, None] * ways).max(axis=1)
-    k = int(np.argmin(left))
-    if left[k] > _NOISE or lengths[k] < (_FAST * _AROUND_STEP_S) ** 2:
+def _nearest(along: Along) -> float | None:
+    """From a stamp on, when the plan is where it said [ns]. None: never, or it hardly moves there."""
+    if along.off_nearest > _NOISE or along.step2 < (_FAST * _AROUND_STEP_S) ** 2:
         return None
-    return float(_AROUND_NS[k] + shares[k] * (_AROUND_NS[k + 1] - _AROUND_NS[k]))
+    return float(np.interp(along.nearest, np.arange(len(_AROUND_NS)), _AROUND_NS))
 
 
 def _averaged(period_ns: float, elapsed_ns: int) -> float:

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from vla_controller.planning.kernels.track import outside_of_motion
+from vla_controller.planning.kernels.track import along_motion, outside_of_motion
 from vla_motion.spline import SplineTrajectory
 
 HISTORY_NS = 5_000_000_000
 _LAG_NS = np.arange(0, 200_000_001, 25_000_000)  # how far behind its command an arm may be
 CLOSEST_KNOTS_NS = 500_000  # shorter segments would turn rounding of positions into jerk
+
+
+class Along(NamedTuple):
+    """How two positions go with a motion, from ``Timeline.along``.
+
+    way_beyond: the way between them, beyond what the motion may have made [rad]; not positive: it has made it. nearest: where
+    among the instants around the motion is nearest to the second, by index and fraction; off_nearest: how far from there
+    [rad]; step2: the squared way from that instant to the next [rad^2]. fastest: the largest speed at the believed instant
+    [rad/s]; off: how far the second is from there, beyond what jitter explains [rad].
+    """
+
+    way_beyond: float
+    nearest: float
+    off_nearest: float
+    step2: float
+    fastest: float
+    off: float
 
 
 class Timeline:
@@ -46,12 +65,24 @@ class Timeline:
         """How far q (J,) lies outside of the range of the positions at these instants (M,) [ns]; negative inside."""
         out = np.empty(len(q))
         spline = self._spline
-        outside_of_motion(spline.times_ns, spline.coefficients, spline.positions, instants_ns, q, out)
+        outside_of_motion(spline.times_ns, spline.coefficients, spline.ends, instants_ns, q, out)
         return out
 
     def distance_with_lag(self, t_ns: int, q: np.ndarray) -> np.ndarray:
         """The same of the moments before t_ns, in which an arm that follows the motion late has its place."""
         return self.distance(t_ns - _LAG_NS, np.array(q, dtype=np.float64))
+
+    def along(
+        self, joints: slice, around_ns: np.ndarray, stamps_ns: tuple[int, int, int], before: np.ndarray, q: np.ndarray,
+        *, noise: float, share: float, jitter: float,
+    ) -> Along:  # fmt: skip
+        """How two positions (K,) [rad] of some joints go with the motion; see kernels.track.along_motion."""
+        out, spline = np.empty(6), self._spline
+        along_motion(
+            spline.times_ns, spline.coefficients, spline.ends, joints.start, around_ns, np.array(stamps_ns, dtype=np.int64),
+            before, q, noise, share, jitter, out,
+        )  # fmt: skip
+        return Along(*out.tolist())
 
     def splice_instant(self, t_ns: int, closest_ns: int = CLOSEST_KNOTS_NS) -> int:
         """The first instant from t_ns on, in whole milliseconds, at least closest_ns behind a knot, or on one.

@@ -21,6 +21,7 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from vla_bags.bag_folder import BagFolder
 from vla_bags.definitions import Definitions
+from vla_bags.ending import Ending
 from vla_bags.entries import BagError
 from vla_bags.identity import Identity
 from vla_bags.image_packer import (
@@ -111,10 +112,7 @@ class _Heard:
 
 
 class RecorderNode(Node):
-    """Records until `ended` is set; sets it itself after the duration.
-
-    When the disk is full `vla record` ends. A node that a launch file started says so and stays: what begins without its
-    recording is ended by the launch file, what moves already is not.
+    """Records until `ended` is set; sets it itself where the recording is over, see `Ending`.
 
     Args:
         ended: Ends the process.
@@ -130,8 +128,8 @@ class RecorderNode(Node):
         super().__init__("recorder", namespace=namespace or None)
         self.recording: Recording | None = None
         self.failure: str | None = None
-        self._ended, self._stays, self._rests = ended, settings is None, False
-        absent = wait_for_namespace(self, namespace) if settings is not None else ""
+        launched = settings is None
+        absent = wait_for_namespace(self, namespace) if not launched else ""
         if absent:
             raise BagError(f"{absent}; start the robot first")
         settings = settings or self._from_parameters()
@@ -155,7 +153,7 @@ class RecorderNode(Node):
             self._folder, RecordingLimits(min_free_bytes=settings.min_free_mib << 20),
             packer=ImagePacker(self._folder, settings.images, pack_serialized, VideoPacker) if self._packed else None,
         )  # fmt: skip
-        self._deadline = time.monotonic() + settings.duration if settings.duration > 0 else None
+        self._ending = Ending(self.recording, settings.duration, stays=launched, end=ended.set, stay=self._go_on_unrecorded)
         self._dropped_said, self._polls = 0, 0
         self.create_timer(POLL_S, self._poll, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.get_logger().info(f"recording {len(self._topics)} topics to {settings.out}")
@@ -190,11 +188,8 @@ class RecorderNode(Node):
     # The graph
 
     def _poll(self) -> None:
-        if self.recording.failure is not None and self._stays:
-            self._rest()
-            return
-        if self.recording.failure is not None or (self._deadline is not None and time.monotonic() >= self._deadline):
-            self._ended.set()
+        self._ending.look()
+        if self._ending.over:
             return
         self._polls += 1
         for topic in self._topics:
@@ -202,11 +197,8 @@ class RecorderNode(Node):
                 self._look_at(topic)
         self._say_dropped()
 
-    def _rest(self) -> None:
-        """The recording has ended, the robot goes on."""
-        if not self._rests:
-            self.get_logger().error(f"{self.recording.failure}; the graph goes on unrecorded")
-        self._rests = True
+    def _go_on_unrecorded(self, why: str) -> None:
+        self.get_logger().error(why)
         for heard in self._heard.values():
             self.destroy_subscription(heard.subscription)
         self._heard.clear()

@@ -4,13 +4,11 @@ but the policy's and the controller's word on card and checkpoint."""
 from __future__ import annotations
 
 import json
-import math
 import sys
 import threading
 import time
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -37,72 +35,21 @@ from vla_bags.image_packer import (
 from vla_bags.offered_qos import Offered, Wanted, fitting
 from vla_bags.reader import message_type
 from vla_bags.recorded_topics import absolute, check_names, default_topics
+from vla_bags.recorder_settings import RecorderSettings
 from vla_bags.recording import IMAGE_TYPES, Recording, RecordingLimits
+from vla_bags.ros.parameters import declare_parameters
 from vla_bags.video_messages import VideoPacker, check_installed
 from vla_contract.card import CardError
 from vla_contract.command import this_command
 from vla_contract.image_encodings import ImageError
-from vla_contract.recording import MIN_FREE_MIB, QUALITY, RecordingError, check_disk
+from vla_contract.recording import RecordingError, check_disk
 from vla_contract.ros.image_packing import pack_serialized
 from vla_contract.ros.namespaces import wait_for_namespace
-from vla_contract.ros.parameters import declare
 from vla_contract.ros.run import run_node
 from vla_msgs.msg import ControllerStatus, PolicyInfo
 
 POLL_S = 0.25
 """Between two looks at the graph for new topics [s]."""
-
-
-@dataclass(frozen=True)
-class RecorderSettings:
-    """What to record, and where to.
-
-    Args:
-        out: Folder of the bag; must not exist.
-        card: Path of the card.
-        checkpoint: Path of the checkpoint that is said to run.
-        topics: Relative or absolute names; empty: all of the card and the suite.
-        duration: Ends by itself after this time [s]; 0: never.
-        compression: "none", "lz4" or "zstd".
-        images: How raw images of the card's cameras are kept.
-        min_free_mib: Recording ends when the disk has less left [MiB].
-
-    Raises:
-        BagError: A duration or free space below 0.
-    """
-
-    out: Path
-    card: Path
-    checkpoint: Path | None = None
-    topics: tuple[str, ...] = ()
-    duration: float = 0.0
-    compression: str = "none"
-    images: ImageKeeping = ImageKeeping()
-    min_free_mib: int = MIN_FREE_MIB
-
-    def __post_init__(self) -> None:
-        for name, value in (("duration", self.duration), ("min_free_mib", self.min_free_mib)):
-            if not 0 <= value < math.inf:
-                raise BagError(f"{name} {value}, allowed are 0 and above")
-
-
-def default_out() -> Path:
-    """A folder under out/bags named after the time."""
-    return Path("out/bags") / time.strftime("%Y-%m-%d_%H-%M-%S")
-
-
-PARAMETERS = (
-    ("out", "", "folder of the bag, which must not exist; empty: one under out/bags named after the time"),
-    ("card", "", "path of the interface card (YAML)"),
-    ("checkpoint", "", "path of the checkpoint, where no policy node tells it"),
-    ("topics", [""], "topics to record; empty: all of the card and of the suite"),
-    ("duration", 0.0, "ends by itself after this time [s]; 0: does not"),
-    ("compression", "none", "of the bag's chunks: none, lz4 or zstd"),
-    ("images", "raw", "how raw images of the card's cameras are kept: raw, jpeg (16 bits and mosaics as png), png or h264"),
-    ("jpeg_quality", QUALITY, "of images:=jpeg, 1 to 100"),
-    ("min_free_mib", MIN_FREE_MIB, "free space on the disk below which recording ends [MiB]"),
-)
-"""Name, default and meaning of each parameter of the node."""
 
 
 @dataclass
@@ -132,7 +79,7 @@ class RecorderNode(Node):
         absent = wait_for_namespace(self, namespace) if not launched else ""
         if absent:
             raise BagError(f"{absent}; start the robot first")
-        settings = settings or self._from_parameters()
+        settings = settings or declare_parameters(self)
         self._identity = Identity(settings.card, settings.checkpoint, self.get_namespace())
         names = settings.topics or default_topics(self._identity.card)
         check_names(self.get_namespace(), names)
@@ -157,21 +104,6 @@ class RecorderNode(Node):
         self._dropped_said, self._polls = 0, 0
         self.create_timer(POLL_S, self._poll, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.get_logger().info(f"recording {len(self._topics)} topics to {settings.out}")
-
-    def _from_parameters(self) -> RecorderSettings:
-        value = {name: declare(self, name, default, words) for name, default, words in PARAMETERS}
-        if not value["card"]:
-            raise BagError("parameter 'card' is empty; the path of a card is needed")
-        return RecorderSettings(
-            out=Path(value["out"]) if value["out"] else default_out(),
-            card=Path(value["card"]),
-            checkpoint=Path(value["checkpoint"]) if value["checkpoint"] else None,
-            topics=tuple(name for name in value["topics"] if name),
-            duration=value["duration"],
-            compression=value["compression"],
-            images=ImageKeeping(value["images"], value["jpeg_quality"]),
-            min_free_mib=value["min_free_mib"],
-        )
 
     def _topics_to_pack(self, images: ImageKeeping) -> set[str]:
         """Raw images of the card's cameras, unless what they would be packed onto is recorded as well."""

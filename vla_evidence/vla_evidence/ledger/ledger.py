@@ -85,6 +85,7 @@ def build_ledger(bag: Bag, *, card: InterfaceCard | None = None, replan_steps: i
         topics = ", ".join(sorted(bag.topics)) or "none at all"
         raise LedgerError(f"{bag.path}: no action chunks ({CHUNKS}) in this bag; its topics are {topics}")
     notes = ["the recording was cut short"] if bag.truncated else []
+    notes += bag.notes
     if card is None:
         try:
             card = bag.card()

@@ -106,7 +106,7 @@ def _replay(args: argparse.Namespace, bag, card, faults):
     from vla_replay.offline.inputs import find_models, load_policies, packed_words, recorded_checkpoint
     from vla_replay.offline.replay import Replay
 
-    checkpoints, remarks = {}, []
+    checkpoints, remarks = {}, [f"the bag: {note}" for note in bag.notes]
     if not args.no_policy:
         first, why = (args.checkpoint, "") if args.checkpoint else recorded_checkpoint(bag)
         if first is None:
@@ -165,6 +165,8 @@ def _play(args: argparse.Namespace, bag, card) -> int:
     from vla_evidence.figures.replay import GraphReplayFigures
     from vla_replay.ros.replay_graph import GraphPlayer
 
+    for note in bag.notes:
+        tell(f"note: {note}", file=sys.stderr)
     with GraphPlayer(bag, card, rate=args.rate, run=args.run, instruction=args.instruction) as player:
         figures = GraphReplayFigures(graph=player.play(), card_hash=card.card_hash, command=this_command())
     tell(json.dumps(figures.to_json()["graph"], indent=2))

@@ -1,12 +1,15 @@
 """What a bag tells of itself that is not whole, where the data is: it is read, and said."""
 
 import shutil
+import zlib
 
 import pytest
 import yaml
-from bag_samples import START_NS, foreign_bag
+from bag_samples import START_NS, foreign_bag, plain_mcap
+from mcap.writer import CompressionType
 
 from vla_bags.bag_folder import BagFolder
+from vla_bags.mcap_file import McapFile
 from vla_bags.reader import Bag
 
 
@@ -31,6 +34,19 @@ def _read(path):
     """Messages, and notes."""
     with Bag(path) as bag:
         return len(list(bag.entries())), bag.notes
+
+
+def _without_checksums(path, chunks):
+    """Takes those of the first chunks out; 0 stands for none."""
+    file = McapFile(path)
+    file.close()
+    data = bytearray(path.read_bytes())
+    for part in file.parts[:chunks]:
+        at = part.offset - 16 - len(part.compression)
+        assert int.from_bytes(data[at : at + 4], "little") == part.crc != 0
+        data[at : at + 4] = bytes(4)
+    path.write_bytes(data)
+    return len(file.parts)
 
 
 @pytest.mark.parametrize("recorder", ["ours", "sqlite3"])
@@ -60,3 +76,30 @@ def test_what_metadata_contradicts_is_told(tmp_path):
     text = (folder / "metadata.yaml").read_text()
     (folder / "metadata.yaml").write_text(text.replace("message_count: 5", "message_count: 8", 1))
     assert _read(folder) == (5, ("metadata.yaml says that the bag has 8 messages, and 5 are found",))
+
+
+@pytest.mark.parametrize("compression", [CompressionType.NONE, CompressionType.ZSTD])
+def test_chunks_without_a_checksum_are_counted(tmp_path, compression):
+    path = tmp_path / "a.mcap"
+    written = plain_mcap(path, compression=compression)
+    assert _read(path) == (len(written), ())
+    chunks = _without_checksums(path, 2)
+    assert chunks > 2
+    words = f"a.mcap: 2 of {chunks} chunks carry no checksum: damage in them would not be noticed"
+    assert _read(path) == (len(written), (words,))
+
+
+def test_messages_outside_chunks_have_a_checksum_where_all_data_has_one(tmp_path):
+    path = tmp_path / "a.mcap"
+    written = plain_mcap(path, chunked=False)
+    words = f"a.mcap: {len(written)} messages outside chunks carry no checksum: damage in them would not be noticed"
+    assert _read(path) == (len(written), (words,))
+    plain_mcap(path, chunked=False, data_crc=True)
+    assert _read(path) == (len(written), ())
+    plain_mcap(path, data_crc=True)
+    _without_checksums(path, 2)
+    data = bytearray(path.read_bytes())
+    end = data.rindex(b"\x0f" + (4).to_bytes(8, "little"))
+    data[end + 9 : end + 13] = zlib.crc32(bytes(data[:end])).to_bytes(4, "little")
+    path.write_bytes(data)
+    assert _read(path) == (len(written), ())

@@ -47,7 +47,7 @@ class Bag:
         end_ns: Receive time of the last message [ns], 0 in an empty bag.
         metadata: What the recorder knew of card, policy and itself; empty in a bag of another recorder.
         truncated: The recorder did not end the bag.
-        notes: What else a reader should know, in words: where its metadata.yaml is not whole.
+        notes: What else a reader should know, in words: where its metadata.yaml is not whole, and what has no checksum.
 
     Raises:
         BagError: Not there, no bag, damaged, or without the namespace that was given.
@@ -117,7 +117,7 @@ class Bag:
         if told.information and not told.problem and not self.truncated:
             messages = sum(topic.count for topic in self.topics.values())
             found += told.differences(files, self._there(), messages)
-        return tuple(printable(note) for note in found)
+        return tuple(printable(note) for note in (*found, *(words for file in self._files for words in file.unchecked())))
 
     def _there(self) -> list[Path]:
         return [file for kind in _KINDS for file in self.path.glob(f"*.{kind}")]

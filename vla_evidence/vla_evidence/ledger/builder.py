@@ -117,7 +117,7 @@ class LedgerBuilder:
     def ledger(self, now_ns: int | None = None, **about) -> Ledger:
         """What is known. now_ns: leave out chunks that may yet be closed, and what has left the window; None: all was said.
 
-        about: ``source``, ``unreadable`` and ``notes`` of the Ledger.
+        about: ``source``, ``unreadable``, ``notes`` and ``cut_short`` of the Ledger.
         """
         if now_ns is not None:
             self._drop(now_ns)

@@ -6,6 +6,7 @@ ledger.json:
     source      path of the bag, or "live"
     card        {"name", "card_hash"}, or null
     seconds     from the first to the last message heard
+    cut_short   the recording has no end: all figures are of what was written until then; absent in older files
     overall     a section over all runs
     runs        [{"run_id", ...a section}]
     cadence     {"chunks" | camera | "joint_states" | topic of another source of the state: {
@@ -103,7 +104,8 @@ def build_ledger(bag: Bag, *, card: InterfaceCard | None = None, replan_steps: i
             unreadable[entry.topic] += 1
             if unreadable[entry.topic] == 1:
                 notes.append(f"{entry.topic}: {error}")
-    return builder.ledger(source=str(bag.path), unreadable=dict(unreadable), notes=tuple(notes))
+    about = {"source": str(bag.path), "unreadable": dict(unreadable), "notes": tuple(notes), "cut_short": bag.truncated}
+    return builder.ledger(**about)
 
 
 def _handlers(bag: Bag, card: InterfaceCard | None, builder: LedgerBuilder, chunks: str) -> dict:

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out:
         _write_rows(args.out, episodes, inferences)
         episodes = apply_outcomes(episodes, read_outcomes(args.out))
-    console.print(episode_table(episodes))
+    console.print(episode_table(episodes, "Episodes of a recording that was cut short" if truncated else ""))
     for name, view in (references or {}).items():
         if not view.steady:
             rows.notes.append(f"camera {name} sees something else in each reference run ({view.spread:.0%}): not judged")

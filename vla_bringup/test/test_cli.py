@@ -22,7 +22,7 @@ from vla_replay.verbs import card as cli_card
     (["up", "sim", "namespace:=my-robot"], "namespace 'my-robot': invalid namespace: namespace must not contain characters"),
     (["up", "sim", "strategy:=nothing"], "strategy is 'nothing', allowed are: 'receding_horizon', 'temporal_ensemble',"),
     (["up", "sim", "strategy:=committed_prefix"], "strategy:=committed_prefix needs committed_steps:=1 or more"),
-    (["up", "sim", "committed_steps:=few"], "committed_steps is 'few', which is no int"),
+    (["up", "sim", "committed_steps:=few"], "argument committed_steps is 'few', no whole number; allowed is 0 to 99"),
     (["up", "real", "card:=ur5e", "policy:=false", "rule:=nothing"], "rule is 'nothing', allowed are: '', 'legacy', 'splice'"),
     (["up", "sim", "checkpoint:=/no/such.safetensors"], "checkpoint file /no/such.safetensors does not exist"),
     (["train", "--data", "/no/demos", "--steps", "1", "--out", "x.safetensors"], "/no/demos/dataset.json: no such file"),

@@ -53,9 +53,10 @@ from vla_bags.recorded_cameras import find_camera
 from vla_contract.action_space import ActionSpace
 from vla_contract.card import InterfaceCard
 from vla_contract.chunk import ActionChunk, ChunkError
+from vla_contract.node_settings import REPLAN_STEPS
 from vla_contract.ros.convert import chunk_from_msg, report_from_msg, run_id_from_msg, stamp_to_ns
 from vla_contract.ros.serialization import deserialize_message
-from vla_evidence.ledger.builder import REPLAN_STEPS, LedgerBuilder
+from vla_evidence.ledger.builder import LedgerBuilder
 from vla_evidence.ledger.content import Ledger
 from vla_evidence.ledger.stamps import LedgerError, header_stamp_ns
 from vla_msgs.msg import ActionChunk as ChunkMsg

@@ -38,6 +38,8 @@ OF_REAL = (REAL, "card:=ur5e", "policy:=false")
         ((SIM, "record:=true", "record_images:=gif"), "launch argument record_images is 'gif', allowed are: 'raw'"),
         ((SIM, "record:=maybe"), "launch argument record is 'maybe', allowed are true"),
         ((SIM, "dry_run:=maybe"), "launch argument dry_run is 'maybe', which is no bool; allowed are true and false"),
+        ((*OF_REAL, "mock:=true", "mock_away:=7"), "launch argument mock_away is 7, allowed is -3.0 to 3.0 [rad]"),
+        ((*OF_REAL[:1], "card:=fr3", "policy:=false", "mock:=true", "mock_away:=2.9"), "the limits of fr3_joint1"),
         ((*OF_REAL, "speed_scale:=-1"), "launch argument speed_scale is -1, allowed is 0.05 to 1"),
         ((*OF_REAL, "speed_scale:=nan"), "launch argument speed_scale is nan, allowed is"),
         ((*OF_REAL, "speed_scale:=fast"), "launch argument speed_scale is 'fast', no number; allowed is"),

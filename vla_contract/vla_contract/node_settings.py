@@ -16,10 +16,13 @@ RATES = (0.01, 100.0)
 """Simulated seconds for one second of the wall."""
 SPEED_SCALES = (0.05, 1.0)
 COMMITTED_STEPS = (0, 99)
+AWAY = 3.0
+"""Of a mocked arm from its home, at most, to either side [rad]."""
 REPLAN_STEPS = 4
 """Steps between two observations that are decided from, by default."""
 _KINDS: dict[tuple[str, str], dict[str, Callable[[str], float]]] = {
     ("vla_sim", "sim"): {"seed": whole(*SEEDS), "rate": number(*RATES)},
+    ("vla_sim", "mock"): {"away": number(-AWAY, AWAY, unit="rad")},
     ("vla_controller", "controller"): {"speed_scale": number(*SPEED_SCALES)},
     ("vla_policy_node", "policy"): {"committed_steps": whole(*COMMITTED_STEPS), "replan_steps": whole(1, 100)},
     ("vla_bags", "recorder"): {"jpeg_quality": whole(*QUALITIES)},
@@ -50,9 +53,21 @@ def check_together(package: str, executable: str, parameters: Mapping[str, objec
         raise SettingsError(
             f"rate is {parameters['rate']:g}, allowed is 1 while use_sim_time is false: stamps are of the wall clock then"
         )
+    if (package, executable) == ("vla_sim", "mock") and card is not None:
+        check_away(card, parameters.get("away", 0.0))
     if (package, executable) == ("vla_policy_node", "policy") and card is not None:
         with suppress(KeyError):
             check_committed_steps(card, parameters["committed_steps"], parameters.get("replan_steps", REPLAN_STEPS))
+
+
+def check_away(card: InterfaceCard, away: float) -> None:
+    """Raises SettingsError where a mocked arm cannot begin so far from its home, about its first joint [rad]."""
+    if not -AWAY <= away <= AWAY:
+        raise SettingsError(f"away is {away:g} rad, allowed are {-AWAY:g} to {AWAY:g}")
+    for arm in card.arms if away else ():
+        low, high = (limits[0] - arm.home[0] for limits in (arm.limits.position_lower, arm.limits.position_upper))
+        if not low <= away <= high:
+            raise SettingsError(f"away is {away:g} rad, allowed are {low:.2f} to {high:.2f}: the limits of {arm.joints[0]}")
 
 
 def check_committed_steps(card: InterfaceCard, committed_steps: int, replan_steps: int) -> None:

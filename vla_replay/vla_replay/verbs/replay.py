@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from vla_contract.arguments import number, whole, words
+from vla_contract.arguments import instruction, number, whole
 from vla_contract.printing import printable, tell
 
 HELP = "replay a bag: open-loop errors of policies, faults, gates; or into the graph"
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-policy", action="store_true", help="observations and recorded chunks alone, no inference")
     parser.add_argument("--no-controller", action="store_true", help="leave the controller out")
     parser.add_argument("--model", type=Path, help="robot description (default: the bag's own)")
-    parser.add_argument("--instruction", type=words, help="for runs whose instruction is not in the bag")
+    parser.add_argument("--instruction", type=instruction, help="for runs whose instruction is not in the bag")
     parser.add_argument(
         "--fault", nargs="+", action="extend", default=[], metavar="NAME=VALUE",
         help="latency=200ms drop=0.1 reorder=0.1 skew=front:50ms frozen=front swapped=front:wrist",

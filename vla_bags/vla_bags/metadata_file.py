@@ -62,7 +62,7 @@ def read_metadata(folder: Path) -> MetadataFile:
     try:
         content = parse_yaml(read_text(path, METADATA))
     except FileNotFoundError:
-        return MetadataFile({}, f"no {METADATA_FILE} in the folder")
+        return MetadataFile({})  # all files of the folder are read
     except YamlError as error:
         if "not YAML" in str(error):
             return MetadataFile({}, f"{METADATA_FILE} is cut short or damaged, and not used")

@@ -112,8 +112,7 @@ class Bag:
             raise BagError(f"{self.path}: {no_such_namespace(self._namespace, self.topics, 'this bag')}")
 
     def _notes(self, told: MetadataFile, files: list[Path]) -> tuple[str, ...]:
-        killed = self.truncated and not (self.path / METADATA_FILE).exists()  # which is told already
-        found = [told.problem] if told.problem and not killed else []
+        found = [told.problem] if told.problem else []
         if told.information and not told.problem and not self.truncated:
             messages = sum(topic.count for topic in self.topics.values())
             found += told.differences(files, self._there(), messages)

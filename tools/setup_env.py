@@ -162,10 +162,10 @@ def compile_kernels(state: dict[str, str]) -> None:
     functions that they call, so all of them are dropped first."""
     sources = [path for package in ("vla_motion", "vla_controller") for path in (ROOT / package / package).rglob("*.py")]
     kernels = sorted(path for path in sources if "njit" in path.read_text())
-    want = digest(state["environment"], *kernels)
+    want = digest(state["environment"], *kernels, *(path for path in sources if path.name == "warm_up.py"))
     if state.get("kernels") == want:
         return
-    say("kernels: compiling (about half a minute)")
+    say("kernels: compiling (about a minute)")
     for path in kernels:
         for cache in (path.parent / "__pycache__").glob(f"{path.stem}.*.nb[ci]"):
             cache.unlink()

@@ -151,7 +151,8 @@ def test_what_other_recorders_have_compressed_is_unpacked_with_a_bound(tmp_path,
     else:
         raw(folder / name, channel(1, "/x", "std_msgs/msg/String"), message(1, START_NS, zeros_zstd(ZEROS)))
     (folder / "metadata.yaml").write_text(
-        f"rosbag2_bagfile_information:\n  relative_file_paths: [{name}]\n  compression_format: zstd\n  compression_mode: {mode}\n"
+        f"rosbag2_bagfile_information:\n  relative_file_paths: [{name}]\n  compression_format: zstd\n"
+        f"  compression_mode: {mode}\n  ros_distro: jazzy\n"
     )
     with pytest.raises(
         BagError, match="it would be more than 256 MiB" if mode == "FILE" else "a message of more than 96 MiB"

@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from collections.abc import Sequence
 
 from vla_bags.entries import BagError
 from vla_bags.mcap_bytes import RECORD
+from vla_bags.mcap_parts import Part
 
 DATA_END, STATISTICS, FOOTER = 15, 11, 2
 _FOOTER_FIELDS = struct.Struct("<QQ")  # what of a footer the checksum of the summary covers
@@ -29,6 +31,19 @@ def check_bytes(fd: int, start: int, end: int, crc: int, where: str) -> None:
         raise BagError(f"{where} is damaged: its checksum is wrong")
 
 
+def unchecked(parts: Sequence[Part]) -> list[str]:
+    """Which of a file's parts have no checksum, in words. A chunk of no bytes needs none."""
+    chunks = [part for part in parts if not part.is_loose and part.plain_size]
+    without = sum(not part.crc for part in chunks)
+    loose = sum(count for part in parts if part.is_loose for _, count in part.index.values())
+    found = []
+    if without:
+        found.append(f"{without} of {len(chunks)} chunks carry no checksum: damage in them would not be noticed")
+    if loose:
+        found.append(f"{loose} messages outside chunks carry no checksum: damage in them would not be noticed")
+    return found
+
+
 class EndOfFile:
     """What stands behind the messages of one file, as it is met.
 
@@ -44,6 +59,11 @@ class EndOfFile:
     def note(self, opcode: int, position: int, length: int) -> None:
         """A record of DATA_END, STATISTICS or FOOTER that begins there; the later of two counts."""
         self._told[opcode] = position, os.pread(self._fd, min(length, 64), position + RECORD.size)
+
+    @property
+    def has_data_checksum(self) -> bool:
+        """One checksum covers all that stands before it; True after `check` means that it is right."""
+        return DATA_END in self._told and self._told[DATA_END][1][:4] != bytes(4)
 
     def check(self, messages: int) -> None:
         """Raises BagError where the file does not hold what it says, struct.error where it says nothing whole.

@@ -23,7 +23,7 @@ from vla_bags.mcap_bytes import (
     unpacked,
     words_of,
 )
-from vla_bags.mcap_checks import DATA_END, FOOTER, STATISTICS, EndOfFile, check_bytes
+from vla_bags.mcap_checks import DATA_END, FOOTER, STATISTICS, EndOfFile, check_bytes, unchecked
 from vla_bags.mcap_parts import Channel, Part
 from vla_contract.files import FileError, open_file
 from vla_contract.files.limits import CHUNK, GIB, METADATA, in_words, scaled
@@ -73,6 +73,7 @@ class McapFile:
         self._loose: Part | None = None
         self._uncounted: Part | None = None
         self._told_bytes = self._plain_bytes = 0
+        self._data_is_checked = False
         try:
             self._file = open_file(path)
         except FileError as error:
@@ -88,6 +89,10 @@ class McapFile:
         """A second call does nothing."""
         self._file.close()
         self._fd = -1
+
+    def unchecked(self) -> list[str]:
+        """What has no checksum and could be damaged without being noticed, in words; empty where all has one."""
+        return [] if self._data_is_checked else [f"{self.path.name}: {words}" for words in unchecked(self.parts)]
 
     # Opening
 
@@ -130,6 +135,7 @@ class McapFile:
             self._end_of_part()
             if not self.truncated:
                 end.check(sum(self.counts.values()))
+                self._data_is_checked = end.has_data_checksum
             self._find_channels()
         except DAMAGE as error:
             raise self._damaged(error, position) from None
@@ -183,7 +189,7 @@ class McapFile:
         part = self._loose
         if part is None or part.size > _LOOSE_BYTES:
             self._end_of_part()
-            part = self._loose = self._uncounted = Part(stamp_ns, stamp_ns, offset, 0)
+            part = self._loose = self._uncounted = Part(stamp_ns, stamp_ns, offset, 0, is_loose=True)
             self._add(part)
         part.start_ns, part.end_ns = min(part.start_ns, stamp_ns), max(part.end_ns, stamp_ns)
         part.size = part.plain_size = offset + length - part.offset

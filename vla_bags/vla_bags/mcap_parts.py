@@ -30,5 +30,7 @@ class Part:
     """Of each channel: where its list of messages is in the file (0: nowhere), and how many they are."""
     index_is_wrong: bool = False
     """It contradicts itself, and is made anew from the messages."""
+    is_loose: bool = False
+    """Messages outside chunks, which have no checksum of their own."""
     is_checked: bool = False
     """Its bytes have been compared with `crc`."""

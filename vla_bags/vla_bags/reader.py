@@ -13,21 +13,20 @@ from vla_bags.definitions import Definitions, added_fields, difference
 from vla_bags.entries import BagError, Entry, Topic
 from vla_bags.mcap_file import McapFile
 from vla_bags.mcap_parts import Part
+from vla_bags.metadata_file import METADATA_FILE, MetadataFile, read_metadata
 from vla_bags.recorded_topics import SHARED, absolute, type_of
 from vla_bags.recorded_videos import RecordedVideos
 from vla_bags.sqlite_file import SqliteFile
 from vla_bags.unpacking import SUFFIX, UnpackedFiles, packing_of, unpack_message
 from vla_contract.card import InterfaceCard, parse_card
-from vla_contract.files import FileError, read_text
-from vla_contract.files.limits import METADATA, WAITING, in_words, scaled
+from vla_contract.files.limits import WAITING, in_words, scaled
 from vla_contract.files.yaml_text import YamlError, parse_yaml
 from vla_contract.namespaces import as_told, has_namespace, no_such_namespace, robots_in
+from vla_contract.printing import printable
 
 __all__ = ["Bag", "BagError", "Entry", "Topic"]
 
-METADATA_FILE = "metadata.yaml"
 _KINDS = ("mcap", "db3", f"mcap{SUFFIX}", f"db3{SUFFIX}")
-_INFORMATION = "rosbag2_bagfile_information"
 _ABSENT_FIELDS = bytes(256)
 """Stands for fields that a message was given after it was recorded: in CDR zeros are numbers of 0, and empty text and lists."""
 
@@ -48,6 +47,7 @@ class Bag:
         end_ns: Receive time of the last message [ns], 0 in an empty bag.
         metadata: What the recorder knew of card, policy and itself; empty in a bag of another recorder.
         truncated: The recorder did not end the bag.
+        notes: What else a reader should know, in words: where its metadata.yaml is not whole, and what has no checksum.
 
     Raises:
         BagError: Not there, no bag, damaged, or without the namespace that was given.
@@ -59,6 +59,7 @@ class Bag:
         self.start_ns = self.end_ns = 0
         self.metadata: dict[str, str] = {}
         self.truncated = False
+        self.notes: tuple[str, ...] = ()
         self._namespace = namespace
         self._files: list[McapFile] = []
         self._tables: list[SqliteFile] = []
@@ -90,9 +91,11 @@ class Bag:
     def _open(self) -> None:
         if not self.path.exists():
             raise BagError(f"{self.path}: no such bag")
-        information = self._information() if self.path.is_dir() else {}
+        told = read_metadata(self.path) if self.path.is_dir() else MetadataFile({})
+        information = told.information
         self._packing = packing_of(information, self.path / METADATA_FILE)
-        for file in self._storage_files(information):
+        files = self._storage_files(information)
+        for file in files:
             plain = self._unpacked.unpack(file) if file.suffix == SUFFIX else file
             if plain.suffix == ".mcap":
                 self._files.append(McapFile(plain, file))
@@ -101,31 +104,22 @@ class Bag:
         self._merge_files()
         self._merge_tables()
         self.truncated |= bool(self._tables) and self.path.is_dir() and not information
+        self.notes = self._notes(told, files)
         self.metadata = {**{str(k): str(v) for k, v in (information.get("custom_data") or {}).items()}, **self.metadata}
         self._videos = RecordedVideos(self.topics, self.metadata)
         self.topics = self._videos.topics
         if self._namespace is not None and not has_namespace(self.topics, self._namespace):
             raise BagError(f"{self.path}: {no_such_namespace(self._namespace, self.topics, 'this bag')}")
 
-    def _information(self) -> dict:
-        """The content of metadata.yaml; empty where it is absent or cut short."""
-        try:
-            content = parse_yaml(read_text(self.path / METADATA_FILE, METADATA))
-        except FileNotFoundError:
-            return {}
-        except YamlError as error:
-            if "not YAML" in str(error):  # cut short
-                return {}
-            raise BagError(f"{self.path / METADATA_FILE}: {error}") from None
-        except FileError as error:
-            raise BagError(str(error)) from None
-        information = content.get(_INFORMATION) if isinstance(content, dict) else None
-        if not isinstance(information, dict):
-            return {}
-        for key, kind, words in (("relative_file_paths", list, "a list"), ("custom_data", dict, "a mapping")):
-            if not isinstance(information.get(key) or kind(), kind):
-                raise BagError(f"{self.path / METADATA_FILE}: {key} is not {words}")
-        return information
+    def _notes(self, told: MetadataFile, files: list[Path]) -> tuple[str, ...]:
+        found = [told.problem] if told.problem else []
+        if told.information and not told.problem and not self.truncated:
+            messages = sum(topic.count for topic in self.topics.values())
+            found += told.differences(files, self._there(), messages)
+        return tuple(printable(note) for note in (*found, *(words for file in self._files for words in file.unchecked())))
+
+    def _there(self) -> list[Path]:
+        return [file for kind in _KINDS for file in self.path.glob(f"*.{kind}")]
 
     def _storage_files(self, information: dict) -> list[Path]:
         if not self.path.is_dir():
@@ -136,8 +130,7 @@ class Bag:
         missing = [file.name for file in listed if not file.exists()]
         if missing:
             raise BagError(f"{self.path}: {METADATA_FILE} names {', '.join(missing)}, which is not there")
-        there = [file for kind in _KINDS for file in self.path.glob(f"*.{kind}")]
-        files = listed or sorted(there, key=lambda file: [int(n[-18:]) for n in re.findall(r"[0-9]+", file.stem)[-1:]])
+        files = listed or sorted(self._there(), key=lambda file: [int(n[-18:]) for n in re.findall(r"[0-9]+", file.stem)[-1:]])
         if not files:
             raise BagError(f"{self.path}: no bag in this folder: no .mcap and no .db3 file")
         for file in files:

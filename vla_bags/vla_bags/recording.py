@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import math
-import shutil
 import threading
 import time
 from collections import Counter, deque
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from vla_bags.bag_folder import BagFolder
 from vla_bags.image_packer import PACKED_TYPE, RAW_TYPE, ImagePacker
 from vla_bags.offered_qos import Offered
+from vla_contract.recording import free_on_disk
 
 IMAGE_TYPES = frozenset({RAW_TYPE, PACKED_TYPE})
 _MIB = 1 << 20
@@ -68,12 +68,12 @@ class Recording:
     """
 
     def __init__(
-        self, folder: BagFolder, limits: RecordingLimits | None = None, free_bytes: Callable[[], int] | None = None,
+        self, folder: BagFolder, limits: RecordingLimits | None = None, free_bytes: Callable[[], float] | None = None,
         packer: ImagePacker | None = None,
     ) -> None:  # fmt: skip
         self._folder, self._packer = folder, packer
         self._limits = limits or RecordingLimits()
-        self._free_bytes = free_bytes or (lambda: shutil.disk_usage(folder.path).free)
+        self._free_bytes = free_bytes or (lambda: free_on_disk(folder.path))
         self.failure: str | None = None
         self.dropped: Counter[str] = Counter()
         self.written = 0

@@ -10,7 +10,8 @@ import pytest
 from vla_bringup import cli
 from vla_contract.plugins import VERBS, load, registered
 from vla_contract.shipped import find_launch_file, model_of_card, share
-from vla_graph.launch import plan_launch
+from vla_graph.launch import LaunchPlan, plan_launch
+from vla_graph.launch.node_command import node_of
 from vla_graph.verbs import up as cli_up
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,16 +73,18 @@ def stand_ins(words: list[str], folder: Path) -> list[str]:
     return shown
 
 
-def check_up(words: list[str], folder: Path) -> None:
+def check_up(words: list[str], folder: Path) -> LaunchPlan | None:
     """As `vla up` does, short of starting anything."""
     args = parser("up").parse_args(stand_ins(words, folder))
     path = find_launch_file(args.launch_file)
     if args.show_args:
-        return
+        return None
     given = cli_up.values_of(args.assignments, path)
     plan = plan_launch(path, given)
     cli_up.check_inputs(plan.variables, given)
+    cli_up.check_nodes(plan)
     assert plan.processes
+    return plan
 
 
 def cases(find) -> list:
@@ -128,6 +131,13 @@ def known_options(options: argparse.ArgumentParser) -> set[str]:
 
 def test_the_pages_have_commands():
     assert len(cases(lines_of)) > 30 and len(cases(inline_of)) > 30
+
+
+def test_what_is_to_be_stopped_on_the_way_home_does_not_begin_there(tmp_path):
+    (line,) = (text for _, text in lines_of(ROOT / "docs" / "how-to" / "bring_up.md") if "mock:=true" in text)
+    plan = check_up(words_of(line)[2:], tmp_path)
+    (mock,) = (parameters for _, name, parameters in (node_of(p.command) for p in plan.processes) if name == "mock")
+    assert mock["away"] >= 0.5, "else `vla home` has ended before anybody can type `vla stop`"
 
 
 @pytest.mark.parametrize("robot", ROBOTS)

@@ -233,7 +233,7 @@ RECORDED = ("card:=fr3", "policy:=false", "record:=true")
         (["card:=fr4", "policy:=false"], "no card 'fr4'"),
         ([*RECORDED[:2], "use_sim_time:=true", "mock:=true"], "use_sim_time:=true does not go with mock:=true"),
         ([*RECORDED[:2], "use_sim_time:=true", "dry_run:=false"], "use_sim_time:=true needs dry_run:=true"),
-        ([*RECORDED, "record_jpeg_quality:=0"], "record_jpeg_quality 0, allowed are 1 to 100"),
+        ([*RECORDED, "record_jpeg_quality:=0"], "record_jpeg_quality is 0, allowed is 1 to 100"),
         ([*RECORDED, "record_images:=h264", "record_jpeg_quality:=80"], "is of record_images:=jpeg, and images are h264"),
         ([*RECORDED, "record_to:=/"], "/ exists already, and a bag is never overwritten"),
         ([*RECORDED, "record_to:=/proc/version/bag"], "/proc/version is no folder that can be written to"),

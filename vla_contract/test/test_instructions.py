@@ -56,6 +56,12 @@ def test_empty_words_are_refused(panda, text):
         understand(panda, text)
 
 
+def test_words_without_end_are_refused(panda):
+    assert understand(panda, "x" * 1000) is None
+    with pytest.raises(InstructionError, match="instruction has 1001 characters, allowed are up to 1000"):
+        understand(panda, "x" * 1001)
+
+
 def test_near_words_are_understood_with_how_sure_that_is(panda):
     meaning = understand(panda, "fetch the red block", Words.NEAR, always("grab the red block", 0.83449))
     assert (meaning.task, meaning.slots) == ("pick", (("color", "red"),))

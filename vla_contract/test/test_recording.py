@@ -1,9 +1,12 @@
 """What is asked of a recording is judged before anything starts."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from vla_contract import recording
-from vla_contract.recording import RecordingError, check_disk, check_launch, check_new, check_quality
+from vla_contract.recording import RecordingError, check_disk, check_launch, check_new, check_quality, free_on_disk
 
 DEFAULTS = {"record": "true", "record_to": "", "record_images": "jpeg", "record_jpeg_quality": "90"}
 
@@ -48,3 +51,14 @@ def test_the_place_of_a_bag(tmp_path):
         check_disk(tmp_path / "file" / "bag")
     with pytest.raises(RecordingError, match="b: the disk is nearly full: [0-9]+ MiB are free, 1099511627776 MiB must stay"):
         check_disk(tmp_path / "b", 1 << 40)
+
+
+def test_what_takes_no_file_is_no_full_disk(tmp_path, monkeypatch):
+    with pytest.raises(RecordingError, match=r"^/proc/bag: cannot be recorded to: no file can be made in /proc \("):
+        check_disk(Path("/proc/bag"))
+    with pytest.raises(RecordingError, match="no file can be made in /proc"):
+        launch(record_to="/proc/a/b")
+    none = shutil._ntuple_diskusage(0, 0, 0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: none)
+    check_disk(tmp_path / "bag")  # a file system without a size tells nothing of its free space
+    assert free_on_disk(tmp_path) > 1 << 60 and not list(tmp_path.iterdir())

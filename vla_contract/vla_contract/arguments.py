@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -19,7 +20,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raises ArgumentMistake."""
-        told = message.removeprefix("argument ").replace(": is ", " is ", 1)
+        told = re.sub(r"^argument ([^:]*): (is|has) ", r"\1 \2 ", message).removeprefix("argument ")
         raise ArgumentMistake(printable(f"{told}; see {self.prog} --help"))
 
 
@@ -30,6 +31,27 @@ def words(text: str) -> str:
     except UnicodeEncodeError as error:
         byte = ord(text[error.start]) & 0xFF
         raise argparse.ArgumentTypeError(f"byte {error.start + 1} is 0x{byte:02x}, which is no text in UTF-8") from None
+    return text
+
+
+def text_up_to(most: int) -> Callable[[str], str]:
+    """Type of an argument that is text of so many characters at most."""
+
+    def parse(text: str) -> str:
+        if len(text) > most:
+            raise argparse.ArgumentTypeError(f"has {len(text)} characters, allowed are up to {most}")
+        return words(text)
+
+    return parse
+
+
+def instruction(text: str) -> str:
+    """Type of an argument that is an instruction: text that is neither empty nor too long."""
+    from vla_contract.instructions import instruction_problem
+
+    problem = instruction_problem(words(text))
+    if problem:
+        raise argparse.ArgumentTypeError(problem)
     return text
 
 

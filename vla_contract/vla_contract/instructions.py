@@ -18,6 +18,8 @@ from vla_contract.card_sections import TaskCard
 
 NEAR = 0.75
 """Least cosine of two sentences that may mean the same. Measured on paraphrases of the shipped cards' sentences."""
+LONGEST = 1_000
+"""Characters of an instruction: it is in each status of a run, and in its rows."""
 _STOPS = frozenset(
     "stop halt freeze pause wait abort cancel quit brake whoa no estop stopp alto arret anhalten ferma stoj tomare".split()
 )
@@ -84,16 +86,23 @@ def meanings(card: CardContent) -> dict[str, Meaning]:
     return found
 
 
+def instruction_problem(text: str) -> str:
+    """Why a text can be no instruction, whatever the card; empty where it can."""
+    if not normalised(text):
+        return "is empty; say what to do, in words"
+    return f"has {len(text)} characters, allowed are up to {LONGEST}" if len(text) > LONGEST else ""
+
+
 def understand(card: CardContent, text: str, words: Words = Words.ANY, nearest: Nearest | None = None) -> Meaning | None:
     """What the text means; None: nothing that the card knows, where ``words`` is ANY.
 
     nearest: says which sentence comes nearest; without it only the card's own sentences are understood.
 
-    Raises InstructionError for an empty text, one that means stop, and one that ``words`` does not allow.
+    Raises InstructionError for a text that is empty or too long, one that means stop, and one that ``words`` does not allow.
     """
+    if instruction_problem(text):
+        raise InstructionError(f"instruction {instruction_problem(text)}")
     plain = normalised(text)
-    if not plain:
-        raise InstructionError("instruction is empty; say what to do, in words")
     if means_stop(text):
         raise InstructionError(f"'{text.strip()}' means to stop, and starts no run; `vla stop` brakes the arm and latches")
     known = meanings(card)

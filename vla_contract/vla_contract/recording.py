@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryFile
 
 QUALITY, QUALITIES = 90, (1, 100)
 """Of a JPEG: by default, and the lowest and highest."""
@@ -39,13 +41,24 @@ def check_new(path: Path) -> None:
 
 
 def check_disk(path: Path, min_free_mib: int = MIN_FREE_MIB) -> None:
-    """Raises RecordingError where no folder can be made at this path, or its disk has less space left [MiB]."""
+    """Raises RecordingError where nothing can be written at this path, or its disk has less space left [MiB]."""
     above = next((folder for folder in path.absolute().parents if folder.exists()), None)
     if above is None or not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
         raise RecordingError(f"{path}: cannot be recorded to: {above} is no folder that can be written to")
-    free = shutil.disk_usage(above).free // _MIB
-    if free < min_free_mib:
-        raise RecordingError(f"{path}: the disk is nearly full: {free} MiB are free, {min_free_mib} MiB must stay")
+    try:
+        TemporaryFile(dir=above).close()
+    except OSError as error:
+        words = f"no file can be made in {above} ({error.strerror or error})"
+        raise RecordingError(f"{path}: cannot be recorded to: {words}") from None
+    free = free_on_disk(above)
+    if free < min_free_mib * _MIB:
+        raise RecordingError(f"{path}: the disk is nearly full: {free // _MIB} MiB are free, {min_free_mib} MiB must stay")
+
+
+def free_on_disk(folder: Path) -> float:
+    """Free space of a folder's disk [bytes]; infinite where its file system does not tell: it says that it has none at all."""
+    usage = shutil.disk_usage(folder)
+    return usage.free if usage.total else math.inf
 
 
 def check_launch(values: Mapping[str, str], given: Mapping[str, str], recorded: bool) -> None:

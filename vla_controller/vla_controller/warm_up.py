@@ -1,6 +1,6 @@
 """Compiles everything that planning needs, once on a machine: `python -m vla_controller.warm_up`.
 
-Else the first controller that starts does so, which takes some tens of seconds. What is compiled is kept in `__pycache__`
+Else the first controller that starts does so, which takes a minute or two. What is compiled is kept in `__pycache__`
 beside its source; where that cannot be written, in the user's cache folder.
 """
 
@@ -21,6 +21,7 @@ def main() -> None:
     started = time.monotonic()
     import numpy as np
 
+    from vla_controller.controller import ChunkController  # noqa: F401  with the kernels of planning
     from vla_motion.collision import CollisionModel
     from vla_motion.kernels import sample  # noqa: F401
     from vla_motion.model import RobotModel

@@ -157,6 +157,16 @@ def test_the_last_word_counts_and_nothing_is_rewritten(folder):
     assert score(load_episodes(folder)).trials == 1
 
 
+def test_words_without_end_are_not_taken_and_those_of_an_older_file_are_read(folder):
+    append_outcome(folder, OperatorOutcome("ab" * 16, "FAILURE", note="n" * 2000, by="b" * 200))
+    for name, most in (("note", 2000), ("by", 200)):
+        with pytest.raises(OutcomeError, match=f"{name} has {most + 1} characters, allowed are up to {most}"):
+            append_outcome(folder, OperatorOutcome("ab" * 16, "FAILURE", **{name: "x" * (most + 1)}))
+    path = folder / "labels.jsonl"
+    path.write_text(path.read_text().replace("n" * 2000, "n" * 5000))
+    assert [len(said.note) for said in read_outcomes(folder)] == [5000]
+
+
 def test_lines_of_the_label_file_that_are_no_outcome_are_named(folder):
     (folder / "labels.jsonl").write_text('{"run_id": "ab", "outcome": "MAYBE"}\n')
     with pytest.raises(OutcomeError, match="labels.jsonl: line 1: outcome 'MAYBE'"):
@@ -222,6 +232,8 @@ def test_an_instruction_is_listed_as_it_was_said(tmp_path, capsys, monkeypatch, 
         (["1"], "an outcome is needed as well, allowed are success, failure, unknown, withdraw$"),
         (["x\ny", "success"], r"run 'x\\ny': none by this name"),
         (["1", "withdraw", "--note", "why"], "no label or note goes with that"),
+        (["1", "failure", "--note", "why " * 25_000], "--note has 100000 characters, allowed are up to 2000"),
+        (["1", "failure", "--by", "e" * 201], "--by has 201 characters, allowed are up to 200"),
         (["1", "withdraw"], "run '1': nothing was said of it that could be withdrawn; it is FAILURE as recorded"),
         ([], "name a run"),
     ],

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from vla_bringup import cli
 from vla_graph.domains import free_domain
 from vla_graph.errors import GraphError
 
@@ -54,3 +55,19 @@ def test_a_range_that_is_none_is_told(monkeypatch, text):
     monkeypatch.setenv("VLA_DOMAINS", text)
     with pytest.raises(GraphError, match="VLA_DOMAINS is .*, allowed is a range within 0-101"):
         free_domain()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["demo"], "VLA_DOMAINS is '5', allowed is a range within 0-101, as 20-39"),
+        (["bench", "--only", "policy", "graph"], "VLA_DOMAINS is '5', allowed is a range within 0-101, as 20-39"),
+        (["demo", "--task", "dance"], "no task 'dance' in card 'panda_tabletop'; it has: pick"),
+    ],
+)
+def test_what_a_graph_cannot_be_started_with_is_told_before_anything_is(words, told, tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("VLA_DOMAINS", "5")
+    assert cli.main([*words, "--out", str(tmp_path / "out")]) == 2
+    shown = capfd.readouterr()
+    assert shown.out == "" and told in shown.err and shown.err.count("\n") == 1
+    assert not (tmp_path / "out").exists()

@@ -58,6 +58,7 @@ def test_nobody_there_is_told_within_seconds(domain):
     assert time.monotonic() - started < 10.0
     assert ended.returncode == 2 and ended.stderr.count("\n") == 1
     assert "vla stop: error: no service /nobody/vla/stop after 4 s: is the controller running" in ended.stderr
+    assert "at its very first start it compiles kernels for a minute or two" in ended.stderr
     assert "There is no namespace /nobody in the graph; it has none" in ended.stderr
     ended = vla("run", "pick up the red block", "--namespace", "nobody")
     assert ended.returncode == 2 and "no action /nobody/vla/run_task after 5 s: is the policy running" in ended.stderr

@@ -25,7 +25,7 @@ def free_domain() -> int:
 
     It is held until this process ends, or has asked for eight more. Raises GraphError where all are taken, or the range is none.
     """
-    first, last = _domains()
+    first, last = domains()
     count = last - first + 1
     while len(_held) >= min(_KEPT, count):
         _held.popleft()[1].close()
@@ -57,7 +57,8 @@ def _hold(domain: int) -> socket.socket | None:
     return None
 
 
-def _domains() -> tuple[int, int]:
+def domains() -> tuple[int, int]:
+    """First and last domain that may be given: of `VLA_DOMAINS`, else 1 and 101. Raises GraphError where that is no range."""
     text = os.environ.get("VLA_DOMAINS", f"1-{_DOMAINS}")
     found = re.fullmatch(r"([0-9]{1,3})-([0-9]{1,3})", text)
     first, last = map(int, found.groups()) if found else (1, 0)

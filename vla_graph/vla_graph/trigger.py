@@ -70,7 +70,7 @@ def stop(namespace: str) -> int:
 def _call(robot: RobotClient, service: str, again_after: float | None) -> Trigger.Response:
     from std_srvs.srv import Trigger
 
-    who = "is the controller running"
+    who = "is the controller running (at its very first start it compiles kernels for a minute or two, and says so)"
     return robot.call(Trigger, f"vla/{service}", Trigger.Request(), who, _TIMEOUT_S, again_after=again_after)
 
 

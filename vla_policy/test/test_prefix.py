@@ -7,8 +7,9 @@ import pytest
 
 from vla_contract.action_space import ActionSpace
 from vla_contract.card import parse_card
+from vla_contract.node_settings import check_committed_steps
 from vla_contract.report import ChunkReport, Phase, Verdict
-from vla_policy.running.prefix import check_committed_steps, committed_prefix
+from vla_policy.running.prefix import committed_prefix
 
 MS = 1_000_000
 BEGIN = 1_700_000_000_000 * MS

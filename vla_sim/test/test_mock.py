@@ -46,6 +46,19 @@ def test_it_stands_at_home_with_an_open_gripper_until_something_is_commanded(car
     np.testing.assert_array_equal(v, 0.0)
 
 
+def test_it_begins_as_far_from_home_as_it_is_told_within_its_limits(card):
+    arm = card.arms[0]
+    cell = MockCell(card, away=-1.0)
+    run(cell, 0.2)
+    q, v = cell.joint_state()
+    np.testing.assert_array_equal(q[: len(arm.joints)], [arm.home[0] - 1.0, *arm.home[1:]])
+    np.testing.assert_array_equal(v, 0.0)
+    with pytest.raises(ValueError, match="away is nan rad, allowed are -3 to 3"):
+        MockCell(card, away=float("nan"))
+    with pytest.raises(ValueError, match="away is -2.95 rad, allowed are .* to .*: the limits of panda_joint1"):
+        MockCell(card, away=-2.95)
+
+
 def test_joints_are_exactly_where_the_trajectory_says_and_end_there(card):
     cell, arm = MockCell(card), card.arms[0]
     run(cell, 0.1)

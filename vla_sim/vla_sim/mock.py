@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from vla_contract.card import ArmCard, CameraCard, GripperCard, InterfaceCard
+from vla_contract.node_settings import check_away
 from vla_motion.trajectory import JointTrajectory
 from vla_sim.jtc import RULES, JointTrajectoryEndpoint
 from vla_sim.jtc_message import SubmitResult, TrajectoryMessage
@@ -66,13 +67,14 @@ class MockCell:
     """Joint trajectory controllers and grippers of a card.
 
     rule: replacement rule of every controller, None for the one that the card names. lag: time constant with which the
-    joints follow their commands [s], 0 for none. period_ns: of one step. Arms begin at the card's home, grippers open.
-    now_ns: time of the last step. Raises ValueError.
+    joints follow their commands [s], 0 for none. period_ns: of one step. Arms begin at the card's home, away: turned from it
+    about their first joint [rad]; grippers open. now_ns: time of the last step. Raises ValueError.
     """
 
     def __init__(
-        self, card: InterfaceCard, *, period_ns: int = 4_000_000, rule: str | None = None, lag: float = 0.0
+        self, card: InterfaceCard, *, period_ns: int = 4_000_000, rule: str | None = None, lag: float = 0.0, away: float = 0.0
     ) -> None:
+        check_away(card, away)
         if rule is not None and rule not in RULES:
             raise ValueError(f"rule is {rule!r}, allowed are {', '.join(RULES)}")
         if not 0.0 <= lag <= 1.0:
@@ -86,12 +88,14 @@ class MockCell:
         self._trajectories: dict[str, _Joints] = {}
         self._fingers: dict[str, _Fingers] = {}
         for arm in card.arms:
-            self._add(arm, rule or arm.replacement_rule)
+            self._add(arm, rule or arm.replacement_rule, away)
         self._parts = [*self._trajectories.values(), *self._fingers.values()]
         self.joint_names = tuple(name for part in self._parts for name in part.names)
 
-    def _add(self, arm: ArmCard, rule: str) -> None:
-        self._trajectories[arm.trajectory_topic] = _Joints(arm.joints, arm.home, self.period_ns, rule)
+    def _add(self, arm: ArmCard, rule: str, away: float) -> None:
+        start = np.array(arm.home)
+        start[0] += away
+        self._trajectories[arm.trajectory_topic] = _Joints(arm.joints, start, self.period_ns, rule)
         gripper = arm.gripper
         if gripper is None:
             return

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from vla_contract.node_settings import RATES
 from vla_sim.pacing import Pacer
 from vla_sim.tasks import TaskInstance
 from vla_sim.world import TIMESTEP_NS, SimWorld
@@ -41,8 +42,8 @@ class SimServer:
     def __init__(
         self, world: SimWorld, callbacks: Callbacks, *, rate: float = 1.0, clock: Callable[[], int] | None = None
     ) -> None:
-        if not 0.01 <= rate <= 100.0:
-            raise ValueError(f"rate: {rate}, allowed are 0.01 to 100")
+        if not RATES[0] <= rate <= RATES[1]:
+            raise ValueError(f"rate: {rate}, allowed are {RATES[0]:g} to {RATES[1]:g}")
         self._world = world
         self._callbacks = callbacks
         self._rate = rate

@@ -12,6 +12,9 @@ from vla_bench.hostile.case import KINDS, Build, noise
 from vla_bench.hostile.mcap import ZEROS, channel, chunk, folder, message, metadata, zeros_zstd
 from vla_bench.hostile.messages import START_NS, good_run
 
+END = "  ros_distro: jazzy\n"
+"""Without it a metadata.yaml is cut short, and what stands at the cut is not believed."""
+
 
 def folders() -> dict[str, Build]:
     run = good_run()
@@ -36,7 +39,7 @@ def folders() -> dict[str, Build]:
         def build(at: Path) -> None:
             (at / "bag").mkdir()
             (at / "bag" / name).write_bytes(data)
-            words = f"  relative_file_paths: [{name}]\n  compression_format: zstd\n  compression_mode: {mode}\n"
+            words = f"  relative_file_paths: [{name}]\n  compression_format: zstd\n  compression_mode: {mode}\n{END}"
             (at / "bag" / "metadata.yaml").write_text(text + words)
 
         return build
@@ -63,13 +66,13 @@ def folders() -> dict[str, Build]:
             for what, bomb_text in BOMBS.items()
         },
         "metadata.yaml: a date that is none": yaml(text + "  custom_data: {when: 2024-13-45}\n"),
-        "metadata.yaml: files elsewhere": yaml(text + "  relative_file_paths: [../../victim/bashrc, /etc/passwd]\n"),
+        "metadata.yaml: files elsewhere": yaml(text + "  relative_file_paths: [../../victim/bashrc, /etc/passwd]\n" + END),
         "metadata.yaml: a pipe": lambda at: (
             folder(at, run),
             os.mkfifo(at / "bag" / "p.mcap"),
-            (at / "bag" / "metadata.yaml").write_text(text + "  relative_file_paths: [p.mcap]\n"),
+            (at / "bag" / "metadata.yaml").write_text(text + "  relative_file_paths: [p.mcap]\n" + END),
         ),
-        "metadata.yaml: a compression in escapes": yaml(text + '  compression_mode: "\\e[31mfile"\n'),
+        "metadata.yaml: a compression in escapes": yaml(text + '  compression_mode: "\\e[31mfile"\n' + END),
         "a file that unpacks to two gigabytes": packed("FILE", "bag_0.mcap.zstd", bomb),
         "a message that unpacks to two gigabytes": packed("MESSAGE", "bag_0.mcap", inside),
     }

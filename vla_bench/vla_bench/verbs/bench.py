@@ -51,8 +51,10 @@ def run(args: argparse.Namespace) -> int:
     from vla_bench import bench, controller_bench, evidence_bench
     from vla_bench.machine import describe_machine
     from vla_contract.command import command_json
+    from vla_graph.domains import domains
 
     console = Console()
+    domains()  # a wrong VLA_DOMAINS is told now, not after the parts before the first graph
     factor = 5 if args.long else 1
     args.out.mkdir(parents=True, exist_ok=True)
     docs = args.docs if args.docs.is_dir() else args.out

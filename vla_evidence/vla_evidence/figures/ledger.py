@@ -126,4 +126,5 @@ class LedgerFigures(Figures):
     cadence: dict[str, CadenceFigures]
     unreadable: dict[str, int]
     notes: tuple[str, ...]
+    cut_short: bool = False
     command: Command | None = None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from vla_contract.card import InterfaceCard, seconds_to_ns
 from vla_contract.chunk import ActionChunk
+from vla_contract.node_settings import REPLAN_STEPS
 from vla_contract.report import ChunkReport
 from vla_evidence.ledger.accounts import Account
 from vla_evidence.ledger.cadence import Cadence
@@ -14,8 +15,6 @@ from vla_evidence.ledger.content import Ledger
 from vla_evidence.ledger.section import lines_of_run
 from vla_evidence.ledger.stamps import WALL_EPOCH_NS, LedgerError, stamps_of_chunk, stamps_of_report
 
-REPLAN_STEPS = 4
-"""Default of the policy node: steps from one decision to the next."""
 MOST_IN_WINDOW = 20_000
 _CLOCKS = 20_000
 
@@ -117,7 +116,7 @@ class LedgerBuilder:
     def ledger(self, now_ns: int | None = None, **about) -> Ledger:
         """What is known. now_ns: leave out chunks that may yet be closed, and what has left the window; None: all was said.
 
-        about: ``source``, ``unreadable`` and ``notes`` of the Ledger.
+        about: ``source``, ``unreadable``, ``notes`` and ``cut_short`` of the Ledger.
         """
         if now_ns is not None:
             self._drop(now_ns)

@@ -8,7 +8,7 @@ import numpy as np
 
 from vla_evidence.ledger.content import Ledger
 from vla_evidence.ledger.stamps import LedgerError
-from vla_evidence.ledger.table import WORDS
+from vla_evidence.ledger.table import CUT_SHORT, WORDS
 
 _COLORS = ("#8da9b8", "#5b8ba6", "#0b6e99", "#7a9a5a", "#e08a2e", "#c9c1b4")
 _INK, _FAINT = "#333333", "#c4c4c4"
@@ -59,7 +59,8 @@ def draw(ledger: Ledger | dict, path: str | Path) -> None:
         if len(runs) > len(shown) > 0:
             upper.set_title(f"the first {len(shown)} of {len(runs)} runs", loc="right", fontsize=8.5, color="#777777")
         clock = "simulated time" if _time(overall) == "simulated" else "wall time"
-        figure.suptitle(f"From camera stamp to first setpoint, {clock}", x=0.01, ha="left", fontsize=12.5)
+        cut = CUT_SHORT * content.get("cut_short", False)
+        figure.suptitle(f"From camera stamp to first setpoint{cut}, {clock}", x=0.01, ha="left", fontsize=12.5)
         figure.savefig(path, dpi=130)
         plt.close(figure)
 

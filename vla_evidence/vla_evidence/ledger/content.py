@@ -22,6 +22,8 @@ class Ledger:
     unreadable: dict[str, int] = field(default_factory=dict)
     """Topic -> messages whose stamps could not be read."""
     notes: tuple[str, ...] = ()
+    cut_short: bool = False
+    """The recording has no end: its figures are of what was written until then."""
 
     def lines(self) -> Iterator[Line]:
         """Every chunk, run by run."""
@@ -36,6 +38,7 @@ class Ledger:
             "source": self.source,
             "card": self.card,
             "seconds": round(self.seconds, 3),
+            "cut_short": self.cut_short,
             "overall": overall,
             "runs": [{"run_id": run.run_id, **summarise([run])} for run in self.runs],
             "cadence": self.cadence,

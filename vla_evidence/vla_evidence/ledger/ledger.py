@@ -6,6 +6,7 @@ ledger.json:
     source      path of the bag, or "live"
     card        {"name", "card_hash"}, or null
     seconds     from the first to the last message heard
+    cut_short   the recording has no end: all figures are of what was written until then; absent in older files
     overall     a section over all runs
     runs        [{"run_id", ...a section}]
     cadence     {"chunks" | camera | "joint_states" | topic of another source of the state: {
@@ -52,9 +53,10 @@ from vla_bags.recorded_cameras import find_camera
 from vla_contract.action_space import ActionSpace
 from vla_contract.card import InterfaceCard
 from vla_contract.chunk import ActionChunk, ChunkError
+from vla_contract.node_settings import REPLAN_STEPS
 from vla_contract.ros.convert import chunk_from_msg, report_from_msg, run_id_from_msg, stamp_to_ns
 from vla_contract.ros.serialization import deserialize_message
-from vla_evidence.ledger.builder import REPLAN_STEPS, LedgerBuilder
+from vla_evidence.ledger.builder import LedgerBuilder
 from vla_evidence.ledger.content import Ledger
 from vla_evidence.ledger.stamps import LedgerError, header_stamp_ns
 from vla_msgs.msg import ActionChunk as ChunkMsg
@@ -85,6 +87,7 @@ def build_ledger(bag: Bag, *, card: InterfaceCard | None = None, replan_steps: i
         topics = ", ".join(sorted(bag.topics)) or "none at all"
         raise LedgerError(f"{bag.path}: no action chunks ({CHUNKS}) in this bag; its topics are {topics}")
     notes = ["the recording was cut short"] if bag.truncated else []
+    notes += bag.notes
     if card is None:
         try:
             card = bag.card()
@@ -102,7 +105,8 @@ def build_ledger(bag: Bag, *, card: InterfaceCard | None = None, replan_steps: i
             unreadable[entry.topic] += 1
             if unreadable[entry.topic] == 1:
                 notes.append(f"{entry.topic}: {error}")
-    return builder.ledger(source=str(bag.path), unreadable=dict(unreadable), notes=tuple(notes))
+    about = {"source": str(bag.path), "unreadable": dict(unreadable), "notes": tuple(notes), "cut_short": bag.truncated}
+    return builder.ledger(**about)
 
 
 def _handlers(bag: Bag, card: InterfaceCard | None, builder: LedgerBuilder, chunks: str) -> dict:

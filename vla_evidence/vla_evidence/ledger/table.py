@@ -23,22 +23,25 @@ WORDS = {
     "camera_to_actuation": "age at actuation",
 }
 FIGURES = ("p50_ms", "p95_ms", "p99_ms", "max_ms")
+CUT_SHORT = " of a recording that was cut short"
+"""In the headings of its figures."""
 BAR = 20
 _NAMED = 8
 
 
 def render(content: dict) -> RenderableType:
     """All of a ledger: parts, cadence, what is accounted for, and what is missing."""
-    overall = content["overall"]
-    return Group(parts_table(overall), cadence_table(content["cadence"]), *_lines(content))
+    cut = content.get("cut_short", False)
+    tables = parts_table(content["overall"], cut_short=cut), cadence_table(content["cadence"], cut_short=cut)
+    return Group(*tables, *_lines(content))
 
 
-def parts_table(section: dict) -> FittedTable:
-    """Parts, wholes and ages as rows; a bar for the share of each part in the whole."""
+def parts_table(section: dict, *, cut_short: bool = False) -> FittedTable:
+    """Parts, wholes and ages as rows; a bar for the share of each part in the whole. cut_short: of a recording without end."""
     clock = {"simulated": "simulated time", "wall": "wall time", "mixed": "runs in wall time"}.get(
         section["time"], "no times"
     )
-    table = FittedTable(f"Timing of {sum(section['verdicts'].values())} chunks, {clock} [ms]")
+    table = FittedTable(f"Timing of {sum(section['verdicts'].values())} chunks{CUT_SHORT * cut_short}, {clock} [ms]")
     table.add_column("part")
     for heading, rank in (("chunks", 2), ("p50", 0), ("p95", 1), ("p99", 0), ("max", 0)):
         table.add_column(heading, right=True, rank=rank)
@@ -59,9 +62,9 @@ def parts_table(section: dict) -> FittedTable:
     return table
 
 
-def cadence_table(cadence: dict[str, dict]) -> FittedTable:
-    """Rate and intervals of each stream against what is expected."""
-    table = FittedTable("Cadence, by header stamps [ms]")
+def cadence_table(cadence: dict[str, dict], *, cut_short: bool = False) -> FittedTable:
+    """Rate and intervals of each stream against what is expected. cut_short: of a recording without end."""
+    table = FittedTable(f"Cadence{CUT_SHORT * cut_short}, by header stamps [ms]")
     table.add_column("stream")
     for heading, rank in (
         ("messages", 3), ("rate [Hz]", 0), ("expected", 1), ("p50", 2), ("p95", 4), ("p99", 4), ("max", 0), ("allowed", 0),

@@ -44,6 +44,7 @@ def take_from_bag(run: RunFolder, failures: list[EpisodeRow]) -> BagParts:
         parts.metadata = dict(bag.metadata)
         if bag.truncated:
             parts.notes.append("the recorder did not end the bag: what was written whole is counted")
+        parts.notes += [f"the bag: {note}" for note in bag.notes]
         try:
             card = bag.card()
         except CardError:

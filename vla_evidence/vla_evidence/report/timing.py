@@ -51,6 +51,7 @@ def timing_section(run: RunFolder) -> dict | None:
         "bars": bars,
         "legend": [(k % 8, p["words"]) for k, p in enumerate(measured)],
         "cadence": [_cadence(name, stream) for name, stream in ledger.cadence.items()],
+        "cut_short": ledger.cut_short,
         "notes": ledger.notes,
         "unaccounted": [f"run {one.run_id[:8]}, chunk {one.sequence}: {one.why}" for one in section.unaccounted[:8]],
     }

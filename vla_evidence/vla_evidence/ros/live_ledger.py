@@ -21,6 +21,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from vla_contract.card import CameraCard, InterfaceCard
 from vla_contract.chunk import ChunkError
+from vla_contract.node_settings import REPLAN_STEPS
 from vla_contract.ros.convert import chunk_from_msg, report_from_msg
 from vla_contract.ros.joining import join_graph
 from vla_contract.ros.names import namespace_problem
@@ -29,7 +30,7 @@ from vla_contract.ros.qos import LATCHED, REPORTS, SENSOR
 from vla_contract.ros.stamps import stamp_to_ns
 from vla_contract.ros.streams import state_class
 from vla_evidence.console import Console
-from vla_evidence.ledger.builder import REPLAN_STEPS, LedgerBuilder
+from vla_evidence.ledger.builder import LedgerBuilder
 from vla_evidence.ledger.content import Ledger
 from vla_evidence.ledger.stamps import LedgerError, header_stamp_ns
 from vla_evidence.ledger.table import render

@@ -53,8 +53,8 @@ class BagRows:
 
     Attributes:
         runs: In order of their first message.
-        notes: What could not be used, in words with counts; after `make`, on cells with several arms, why episodes have their
-            labels, too: the label alone does not name the arm.
+        notes: Those of the bag, and what could not be used, in words with counts; after `make`, on cells with several arms, why
+            episodes have their labels, too: the label alone does not name the arm.
     """
 
     def __init__(self, bag: Bag, *, card: InterfaceCard | None = None) -> None:
@@ -75,7 +75,7 @@ class BagRows:
         truth = bag.find("vla/task_state")
         self._absent = bag.absent_fields(truth) if truth is not None and bag.topics[truth].count else ()
         self._read()
-        self._left_out = [f"{count} {what}" for what, count in self._counts.items()]
+        self._left_out = [*bag.notes, *(f"{count} {what}" for what, count in self._counts.items())]
         self._left_out += [OLDER] if OF_THE_GOAL & set(self._absent) else []
         self.notes = [*self._left_out]
 

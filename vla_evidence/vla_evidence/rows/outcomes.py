@@ -19,6 +19,8 @@ LABELS_FILE = "labels.jsonl"
 EPISODES_FILE = "episodes.jsonl"
 WITHDRAWN = "WITHDRAWN"
 """Said of a run instead of an outcome: what the operator had said of it counts no more, the rows' own outcome does again."""
+LONGEST = {"note": 2_000, "by": 200}
+"""Characters of what is said in free words, at most: a line keeps them with the command that said them."""
 SHORTEST_ID = 4
 """Digits of a run id that are enough to name it."""
 
@@ -51,9 +53,12 @@ def append_outcome(folder: str | Path, said: OperatorOutcome) -> None:
     """Adds a line to the folder's labels.jsonl; its stamp is now, where it has none.
 
     Raises:
-        OutcomeError: Outcome or label are none, or a label beside an outcome that is not FAILURE.
+        OutcomeError: Outcome or label are none, a label beside an outcome that is not FAILURE, or words that are too long.
     """
     _check(said)
+    for name, most in LONGEST.items():
+        if len(getattr(said, name)) > most:
+            raise OutcomeError(f"{name} has {len(getattr(said, name))} characters, allowed are up to {most}")
     with EvidenceWriter(Path(folder) / LABELS_FILE) as writer:
         command = None if said.command is None else said.command.to_json()
         writer.write({**vars(said), "stamp_ns": said.stamp_ns or time.time_ns(), "command": command})

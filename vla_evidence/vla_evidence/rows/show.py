@@ -11,9 +11,9 @@ from vla_evidence.fitted_table import FittedTable
 from vla_evidence.rows.rows import EpisodeRow
 
 
-def episode_table(episodes: Iterable[EpisodeRow]) -> FittedTable:
-    """One line an episode."""
-    table = FittedTable()
+def episode_table(episodes: Iterable[EpisodeRow], title: str = "") -> FittedTable:
+    """One line an episode. title: above the table."""
+    table = FittedTable(title)
     for name, right, rank in (
         ("episode", True, 0), ("run", False, 0), ("instruction", False, 0), ("outcome", False, 0), ("label", False, 1),
         ("s", True, 2), ("inferences", True, 5), ("clamped", True, 3), ("refused", False, 4), ("latency p50 / p99 ms", True, 4),

@@ -42,18 +42,19 @@ def run(args: argparse.Namespace) -> int:
 
     console = Console()
     card = load_card(args.card) if args.card else None
-    references = None
+    references, of_reference = None, []
     if args.reference:
         with console.status("reading the reference"), Bag(args.reference, args.namespace) as bag:
-            references = reference_views(bag, card)
+            references, of_reference = reference_views(bag, card), [f"the reference: {note}" for note in bag.notes]
     with Bag(args.bag, args.namespace) as bag, console.status("reading the bag"):
         rows = BagRows(bag, card=card)
         episodes, inferences = rows.make(time_limit_s=args.time_limit, references=references)
         truncated = bag.truncated
+    rows.notes += of_reference
     if args.out:
         _write_rows(args.out, episodes, inferences)
         episodes = apply_outcomes(episodes, read_outcomes(args.out))
-    console.print(episode_table(episodes))
+    console.print(episode_table(episodes, "Episodes of a recording that was cut short" if truncated else ""))
     for name, view in (references or {}).items():
         if not view.steady:
             rows.notes.append(f"camera {name} sees something else in each reference run ({view.spread:.0%}): not judged")

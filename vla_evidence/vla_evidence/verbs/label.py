@@ -6,8 +6,9 @@ import argparse
 import getpass
 from pathlib import Path
 
-from vla_contract.arguments import words
+from vla_contract.arguments import text_up_to
 from vla_evidence.labels.finding import Label
+from vla_evidence.rows.outcomes import LONGEST
 
 HELP = "say how a recorded run ended, and why it failed"
 
@@ -20,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="success, failure or unknown, which is never scored; withdraw: what was said of this run counts no more",
     )  # fmt: skip
     parser.add_argument("--label", type=str.upper, help=f"why it failed: {', '.join(Label)}")
-    parser.add_argument("--note", default="", type=words, help="in your words")
-    parser.add_argument("--by", type=words, help="who says so (default: the user's name on this machine)")
+    parser.add_argument("--note", default="", type=text_up_to(LONGEST["note"]), help="in your words")
+    parser.add_argument("--by", type=text_up_to(LONGEST["by"]), help="who says so (default: the user's name on this machine)")
     parser.add_argument("--list", action="store_true", help="show the runs, their outcomes and what was said of them")
 
 

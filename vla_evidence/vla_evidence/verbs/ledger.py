@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from vla_contract.arguments import whole
-from vla_evidence.ledger.builder import REPLAN_STEPS
+from vla_contract.node_settings import REPLAN_STEPS
 from vla_evidence.ledger.stamps import LedgerError
 
 HELP = "where the time from camera to arm goes, from a bag or live"

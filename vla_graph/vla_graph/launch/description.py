@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,7 +29,7 @@ def plan_launch(path: Path, values: Mapping[str, str], environment: Mapping[str,
         LaunchError: Unknown or missing arguments, values outside of their choices, or a file that cannot be used.
     """
     parse_assignments([f"{name}:={value}" for name, value in values.items()], arguments_of(path))
-    builder = _Builder(dict(values), dict(os.environ if environment is None else environment))
+    builder = _Builder(path, dict(values), dict(os.environ if environment is None else environment))
     builder.run(read_launch_file(path))
     return LaunchPlan(tuple(builder.processes), tuple(builder.messages), builder.variables)
 
@@ -39,10 +40,11 @@ class _Builder:
     A group's variables, environment, namespace and remappings end with it.
     """
 
-    def __init__(self, variables: dict[str, str], environment: dict[str, str]) -> None:
+    def __init__(self, path: Path, variables: dict[str, str], environment: dict[str, str]) -> None:
         self.processes: list[ProcessSpec] = []
         self.messages: list[str] = []
         self.variables = variables
+        self._path, self._given = path, dict(variables)
         self._environment = environment
         self._added: dict[str, str] = {}
         self._namespace = ""
@@ -61,11 +63,22 @@ class _Builder:
         except SubstitutionError as error:
             raise element.error(str(error)) from None
 
+    def _mistake(self, element: Element, attribute: str, name: str, words: str) -> LaunchError:
+        """Names the launch argument where somebody gave the value as one, else the place in the file."""
+        found = re.fullmatch(r"\$\(var (\w+)\)", element.attributes.get(attribute, "").strip())
+        if found and self._is_given(found[1]):
+            return LaunchError(f"launch argument {found[1]} {words}")
+        return element.error(f"{name} {words}")
+
+    def _is_given(self, name: str) -> bool:
+        return name in self._given and self.variables.get(name) == self._given[name]
+
     def _truth(self, element: Element, name: str, default: str) -> bool:
+        text = self._expand(element, name, default)
         try:
-            return truth(self._expand(element, name, default))
-        except SubstitutionError as error:
-            raise element.error(f"{name}: {error}") from None
+            return truth(text)
+        except SubstitutionError:
+            raise self._mistake(element, name, f"{name}: condition", f"is {text!r}, allowed are true, 1, false, 0") from None
 
     def _applies(self, element: Element) -> bool:
         return self._truth(element, "if", "true") and not self._truth(element, "unless", "false")
@@ -74,12 +87,14 @@ class _Builder:
         name = attribute(element, "name")
         if name not in self.variables:
             if "default" not in element.attributes:
-                raise element.error(f"launch argument '{name}' must be given: {name}:=...  "
-                                    f"({element.attributes.get('description', 'no description')})")
+                words = f"must be given: {name}:=...  ({element.attributes.get('description', 'no description')})"
+                words = f"launch argument '{name}' {words}"
+                raise LaunchError(words) if element.path == self._path else element.error(words)
             self.variables[name] = self._expand(element, "default")
         choices = [attribute(choice, "value") for choice in element.children]
         if choices and self.variables[name] not in choices:
-            raise element.error(f"{name} is '{self.variables[name]}', allowed are: {', '.join(map(repr, choices))}")
+            words = f"is '{self.variables[name]}', allowed are: {', '.join(map(repr, choices))}"
+            raise LaunchError(f"launch argument {name} {words}") if self._is_given(name) else element.error(f"{name} {words}")
 
     def _do_let(self, element: Element) -> None:
         self.variables[self._expand(element, "name")] = self._expand(element, "value")
@@ -119,7 +134,8 @@ class _Builder:
         self.run(root)
 
     def _do_node(self, element: Element) -> None:
-        command = node_command(element, self._expand, self._joined(self._expand(element, "namespace", "")), self._remaps)
+        namespace = self._joined(self._expand(element, "namespace", ""))
+        command = node_command(element, self._expand, self._mistake, namespace, self._remaps)
         self._add(element, self._expand(element, "name", self._expand(element, "exec")), command)
 
     def _do_executable(self, element: Element) -> None:

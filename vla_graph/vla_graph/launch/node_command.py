@@ -3,36 +3,50 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import yaml
 
+from vla_contract.node_settings import is_bounded, number_problem
+from vla_graph.launch.errors import LaunchError
 from vla_graph.launch.substitutions import SubstitutionError, prefix_of
 from vla_graph.launch.xml_file import Element
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError
+    return value
+
 
 _TYPES: dict[str, Callable[[str], object]] = {
     "str": str,
     "int": int,
-    "float": float,
+    "float": _finite,
     "bool": lambda text: {"true": True, "false": False}[text.lower()],
 }
 
 
 Expand = Callable[..., str]
 """Of an element: the attribute of that name, its substitutions replaced; a third argument is its default."""
+Mistake = Callable[[Element, str, str, str], LaunchError]
+"""Of an element and an attribute whose value is wrong: the error, from the name of what it is a value of, and words."""
 
 
 def node_command(
-    element: Element, expand: Expand, namespace: str, remaps: Sequence[tuple[str, str]] = ()
+    element: Element, expand: Expand, mistake: Mistake, namespace: str, remaps: Sequence[tuple[str, str]] = ()
 ) -> list[str]:
     """The words of a `<node>`'s command, in a namespace that is already joined; "" is none.
 
     remaps: (from, to) of the `<set_remap>`s before it, which come before its own: of two for a name the first one counts.
 
     Raises:
-        LaunchError: No such package or executable, or a parameter that is not of its type.
+        LaunchError: No such package or executable, or a parameter that is not of its type or out of its bounds.
     """
     package, executable = expand(element, "pkg"), expand(element, "exec")
     try:
@@ -53,11 +67,23 @@ def node_command(
         if child.tag == "remap":
             command += ["-r", f"{expand(child, 'from')}:={expand(child, 'to')}"]
         elif child.tag == "param":
-            command += parameter_arguments(child, expand)
+            if "value" in child.attributes:
+                name, text = expand(child, "name"), expand(child, "value")
+                problem = number_problem(package, executable, name, text) if is_bounded(package, executable, name) else ""
+                if problem:
+                    raise mistake(child, "value", name, problem)
+            command += parameter_arguments(child, expand, mistake)
     return command + shlex.split(expand(element, "ros_args", ""))
 
 
-def parameter_arguments(element: Element, expand: Expand) -> list[str]:
+def node_of(command: Sequence[str]) -> tuple[str, str, dict[str, object]]:
+    """Package, executable and parameters of a command that `node_command` has made; of another: two words, and none."""
+    package, executable = ("", "", *Path(command[0]).parts)[-2:]
+    told = [after.partition(":=") for word, after in zip(command, command[1:]) if word == "-p"]
+    return package, executable, {name: json.loads(value) for name, _, value in told}
+
+
+def parameter_arguments(element: Element, expand: Expand, mistake: Mistake) -> list[str]:
     """The arguments after `--ros-args` for a `<param>`.
 
     Without `type`, the type is what YAML makes of the value, as in `ros2 launch`: `5` is an integer, `5.0` a number,
@@ -90,6 +116,7 @@ def parameter_arguments(element: Element, expand: Expand) -> list[str]:
         try:
             value = _TYPES[kind](text)
         except (ValueError, KeyError):
-            raise element.error(f"{name} is '{text}', which is no {kind}") from None
+            allowed = "; allowed are true and false" if kind == "bool" else ""
+            raise mistake(element, "value", name, f"is '{text}', which is no {kind}{allowed}") from None
     # JSON is YAML, and its quotes keep text such as "1" or "" from turning into something else.
     return ["-p", f"{name}:={json.dumps(value)}"]

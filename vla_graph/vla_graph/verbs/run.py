@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from vla_contract.arguments import number, words
+from vla_contract.arguments import instruction, number
 
 HELP = "run the policy on an instruction, until it ends or Ctrl-C"
 
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "0: the task was done; 1: it failed, or was refused or aborted; 2: no policy answers; 3: it went to its end, and nobody "
         "can tell whether it was done, as on a real arm; 130: Ctrl-C."
     )
-    parser.add_argument("instruction", type=words, help='what to do, in words: "pick up the red block"')
+    parser.add_argument("instruction", type=instruction, help='what to do, in words: "pick up the red block"')
     parser.add_argument(
         "--time-limit", type=number(0, 86_400, unit="s"), default=0.0, metavar="S",
         help="longest duration [s] (default: the card's for its tasks)",
@@ -25,11 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Returns the exit code. Raises RobotError where nobody answers, or an option is wrong."""
-    from vla_graph.errors import RobotError
+    """Returns the exit code. Raises RobotError where nobody answers."""
     from vla_graph.ros.run_watch import RunWatch, noted_signals
 
-    if not args.instruction.strip():
-        raise RobotError("the instruction is empty; say what to do, in words")
     with noted_signals() as signals:
         return RunWatch(args.instruction, args.time_limit, args.namespace, signals).run()

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from vla_contract.arguments import number
 from vla_contract.card import load_card
+from vla_contract.node_settings import check_together
 from vla_contract.policy_spec import find_policy
 from vla_contract.printing import tell
 from vla_contract.recording import check_launch
 from vla_contract.shipped import find_card, find_launch_file, find_model, model_of_card
-from vla_graph.launch import Argument, LaunchError, Supervisor, arguments_of, parse_assignments, plan_launch
+from vla_graph.launch import Argument, LaunchError, LaunchPlan, Supervisor, arguments_of, parse_assignments, plan_launch
+from vla_graph.launch.node_command import node_of
 from vla_graph.launch.substitutions import truth
 
 HELP = "start a launch file: vla up sim task:=pick"
@@ -65,7 +67,7 @@ def check_inputs(values: Mapping[str, str], given: Mapping[str, str]) -> None:
         if values.get("task") and values["task"] not in tasks:
             raise LaunchError(f"no task '{values['task']}' in card '{card.name}'; it has: {', '.join(tasks)}")
     with_policy = truth(values.get("policy", "true"))
-    if with_policy and (values.get("strategy"), values.get("committed_steps")) == ("committed_prefix", "0"):
+    if with_policy and values.get("strategy") == "committed_prefix" and _is_zero(values.get("committed_steps", "")):
         raise LaunchError("strategy:=committed_prefix needs committed_steps:=1 or more: without them it refuses every chunk")
     if "checkpoint" in values and with_policy:
         if not values["checkpoint"]:
@@ -82,6 +84,21 @@ def check_inputs(values: Mapping[str, str], given: Mapping[str, str]) -> None:
     elif truth(values.get("mock", "false")):
         raise LaunchError("mock:=true needs model:=..., a URDF of the arm: without a robot nothing else describes it, and only a "
                           "shipped card has a shipped one")
+
+
+def check_nodes(plan: LaunchPlan) -> None:
+    """Tells parameters of a node that do not go together, or not with the card. Raises SettingsError or CardError."""
+    for process in plan.processes:
+        package, executable, parameters = node_of(process.command)
+        card = parameters.get("card")
+        check_together(package, executable, parameters, load_card(card) if card else None)
+
+
+def _is_zero(text: str) -> bool:
+    try:
+        return int(text) == 0
+    except ValueError:
+        return False
 
 
 def values_of(words: Sequence[str], path: Path) -> dict[str, str]:
@@ -107,6 +124,7 @@ def run(args: argparse.Namespace) -> int:
     given = values_of(args.assignments, path)
     plan = plan_launch(path, given)
     check_inputs(plan.variables, given)
+    check_nodes(plan)
     for message in plan.messages:
         tell(f"[launch] {message}", flush=True)
     return Supervisor(plan.processes, patience=args.patience).run()

@@ -5,10 +5,11 @@ Every function has its types written out, so that it is compiled once, when it i
 against Pinocchio in the tests.
 """
 
-from vla_motion.kernels.keeping import make_room
+from vla_motion.kernels.keeping import announce, make_room
 
 
 def _probe() -> None: ...
 
 
+announce()
 make_room(_probe)

@@ -17,23 +17,6 @@ from vla_contract.report import ChunkReport
 _ROUNDING_NS = 1_000_000
 
 
-def check_committed_steps(card: InterfaceCard, committed_steps: int, replan_steps: int) -> None:
-    """Raises ValueError where so many steps cannot be repeated, with what is allowed."""
-    if card.action_space is ActionSpace.EE_RELATIVE:
-        if committed_steps:
-            raise ValueError(
-                f"committed_steps is {committed_steps}, allowed is 0 with action space EE_RELATIVE: its steps count from the "
-                "observed tool pose, which the policy does not know"
-            )
-        return
-    most = card.action.horizon - replan_steps
-    if not 0 <= committed_steps <= most:
-        raise ValueError(
-            f"committed_steps is {committed_steps}, allowed are 0 to {most}: the horizon, {card.action.horizon}, without the "
-            f"replan_steps, {replan_steps}, after which the next chunk has to repeat this one"
-        )
-
-
 def committed_prefix(
     card: InterfaceCard, under_way: ChunkReport, stamp_ns: int, steps: int, observed: np.ndarray
 ) -> np.ndarray:

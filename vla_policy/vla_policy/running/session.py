@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from vla_contract.card import InterfaceCard, seconds_to_ns
 from vla_contract.chunk import ActionChunk
 from vla_contract.instructions import Meaning, Nearest, Words, meanings, normalised, understand
+from vla_contract.node_settings import check_committed_steps
 from vla_contract.observation import VLAObservation
 from vla_contract.report import ChunkReport
 from vla_contract.status import PolicyState, RunError
@@ -23,7 +24,6 @@ from vla_policy.running.asking import ask_for
 from vla_policy.running.chunks import brake_chunk, decide
 from vla_policy.running.ending import End
 from vla_policy.running.pace import GRACE_NS, STILL_NS, Brake, Decide, Pace, Pacing, Wait, replan_ns
-from vla_policy.running.prefix import check_committed_steps
 from vla_policy.running.run_record import STATE_OF, RunRecord, RunRequest, TaskTruth
 
 POLL_S = 0.02

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rclpy.node import Node
 
 from vla_contract.instructions import Words
+from vla_contract.node_settings import COMMITTED_STEPS, REPLAN_STEPS
 from vla_contract.ros.parameters import declare
 from vla_policy.running.session import SessionConfig
 
@@ -46,10 +47,12 @@ def declare_parameters(node: Node) -> PolicyParameters:
         checkpoint=declare(node, "checkpoint", "", "the policy: path of a checkpoint (safetensors), or NAME:..."),
         autostart=declare(node, "autostart", False, "configure and activate without being asked"),
         session=SessionConfig(
-            replan_steps=declare(node, "replan_steps", 4, "steps between two observations that are decided from", (1, 100)),
+            replan_steps=declare(
+                node, "replan_steps", REPLAN_STEPS, "steps between two observations that are decided from", (1, 100)
+            ),
             committed_steps=declare(
                 node, "committed_steps", 0, "steps that repeat the chunk under way, for the strategy committed_prefix; 0: none",
-                (0, 99),
+                COMMITTED_STEPS,
             ),
             words=words_of(declare(
                 node, "words", Words.ANY.value,

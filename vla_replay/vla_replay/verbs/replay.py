@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from vla_contract.arguments import number, whole, words
+from vla_contract.arguments import instruction, number, whole
 from vla_contract.printing import printable, tell
 
 HELP = "replay a bag: open-loop errors of policies, faults, gates; or into the graph"
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-policy", action="store_true", help="observations and recorded chunks alone, no inference")
     parser.add_argument("--no-controller", action="store_true", help="leave the controller out")
     parser.add_argument("--model", type=Path, help="robot description (default: the bag's own)")
-    parser.add_argument("--instruction", type=words, help="for runs whose instruction is not in the bag")
+    parser.add_argument("--instruction", type=instruction, help="for runs whose instruction is not in the bag")
     parser.add_argument(
         "--fault", nargs="+", action="extend", default=[], metavar="NAME=VALUE",
         help="latency=200ms drop=0.1 reorder=0.1 skew=front:50ms frozen=front swapped=front:wrist",
@@ -106,7 +106,7 @@ def _replay(args: argparse.Namespace, bag, card, faults):
     from vla_replay.offline.inputs import find_models, load_policies, packed_words, recorded_checkpoint
     from vla_replay.offline.replay import Replay
 
-    checkpoints, remarks = {}, []
+    checkpoints, remarks = {}, [f"the bag: {note}" for note in bag.notes]
     if not args.no_policy:
         first, why = (args.checkpoint, "") if args.checkpoint else recorded_checkpoint(bag)
         if first is None:
@@ -165,6 +165,8 @@ def _play(args: argparse.Namespace, bag, card) -> int:
     from vla_evidence.figures.replay import GraphReplayFigures
     from vla_replay.ros.replay_graph import GraphPlayer
 
+    for note in bag.notes:
+        tell(f"note: {note}", file=sys.stderr)
     with GraphPlayer(bag, card, rate=args.rate, run=args.run, instruction=args.instruction) as player:
         figures = GraphReplayFigures(graph=player.play(), card_hash=card.card_hash, command=this_command())
     tell(json.dumps(figures.to_json()["graph"], indent=2))

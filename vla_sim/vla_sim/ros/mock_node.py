@@ -35,7 +35,7 @@ from vla_sim.ros.state_topics import StateTopics
 
 class MockNode(Node):
     """Parameters: card, model (URDF or MJCF for robot_description; empty: none), rule (empty: as the card says), lag [s],
-    update_rate [Hz], state_rate [Hz], controller_state_rate [Hz], images.
+    update_rate [Hz], state_rate [Hz], controller_state_rate [Hz], images, away [rad].
 
     The service `mock/set_active` activates and deactivates the trajectory controllers, as a controller manager does.
 
@@ -54,6 +54,7 @@ class MockNode(Node):
         state_rate = declare(self, "state_rate", 125.0, "of joint_states, 50 to 2000 [Hz]")
         tell_rate = declare(self, "controller_state_rate", 50.0, "of the trajectory controllers' controller_state; 0: none [Hz]")
         images = declare(self, "images", True, "publish the cameras: a square that wanders")
+        away = declare(self, "away", 0.0, "from the card's home to where the arms begin, about their first joint [rad]")
         for name, rate in (("update_rate", update_rate), ("state_rate", state_rate)):
             if not 50.0 <= rate <= 2000.0:
                 raise ValueError(f"parameter '{name}' is {rate:g} Hz, allowed are 50 to 2000")
@@ -61,7 +62,7 @@ class MockNode(Node):
             allowed = f"0, and 1 to state_rate ({state_rate:g})"
             raise ValueError(f"parameter 'controller_state_rate' is {tell_rate:g} Hz, allowed are {allowed}")
         sole = SoleCell(self, card.state.topics)
-        self._cell = MockCell(card, period_ns=round(1e9 / update_rate), rule=rule, lag=lag)
+        self._cell = MockCell(card, period_ns=round(1e9 / update_rate), rule=rule, lag=lag, away=away)
         description = read_description(model) if model else ""
         sole.before_start()
         if model:

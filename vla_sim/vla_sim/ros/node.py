@@ -16,6 +16,7 @@ from std_srvs.srv import SetBool
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMsg
 
 from vla_contract.card import CardError, load_card
+from vla_contract.node_settings import number_problem
 from vla_contract.rivals import RivalError
 from vla_contract.ros.images import camera_message
 from vla_contract.ros.parameters import declare
@@ -58,6 +59,10 @@ class SimNode(Node):
         rule = declare(self, "rule", "", "replacement rule that is imitated, legacy or splice; empty: the card's") or None
         rate = declare(self, "rate", 1.0, "simulated seconds per second; other than 1 needs publish_clock")
         publish_clock = declare(self, "publish_clock", False, "publish /clock, and stamp by it; false: the wall clock")
+        for name, value in (("seed", seed), ("rate", rate)):
+            problem = number_problem("vla_sim", "sim", name, str(value))
+            if problem:
+                raise ValueError(f"parameter '{name}' {problem}")
         if rate != 1.0 and not publish_clock:
             raise ValueError(
                 f"parameter 'rate' is {rate:g}, allowed is 1 while 'publish_clock' is false (launch argument use_sim_time): "

@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 from vla_contract.card import InterfaceCard, seconds_to_ns
 from vla_contract.chunk import ActionChunk
+from vla_contract.node_settings import check_committed_steps
 from vla_contract.observation import VLAObservation
 from vla_contract.report import ChunkReport
 from vla_controller.controller import ChunkController
 from vla_policy.policy import Policy
 from vla_policy.running.pace import Pacing, replan_ns
-from vla_policy.running.prefix import check_committed_steps
 from vla_sim.tasks import TaskInstance
 from vla_sim.world import TIMESTEP_NS, SimWorld
 from vla_trials.lockstep.latency import LatencyModel

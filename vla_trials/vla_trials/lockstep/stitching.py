@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from vla_contract.card import InterfaceCard
+from vla_contract.node_settings import check_committed_steps
 from vla_controller.planning.strategy import STRATEGIES, CommittedPrefix, RecedingHorizon
 from vla_policy.running.pace import replan_ns
-from vla_policy.running.prefix import check_committed_steps
 
 DEFAULT_STRATEGY = RecedingHorizon.name
 NAMES = tuple(STRATEGIES)

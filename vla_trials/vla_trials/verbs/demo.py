@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from vla_contract.arguments import whole
+from vla_contract.node_settings import SEEDS
 
 HELP = "trials through the running ROS 2 graph, with images"
 
@@ -20,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--task", default="pick", help="task (default: %(default)s)")
     parser.add_argument("--trials", type=whole(1), default=10, help="number of trials (default: %(default)s)")
-    parser.add_argument("--seed", type=whole(0), default=1000, help="seed of the first trial (default: %(default)s)")
+    parser.add_argument("--seed", type=whole(*SEEDS), default=1000, help="seed of the first trial (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for results (default: %(default)s)")
     parser.add_argument("--no-film", action="store_true", help="write the summary only")
 
@@ -34,16 +35,20 @@ def run(args: argparse.Namespace) -> int:
     from vla_graph.process import GraphProcess
     from vla_trials.graph.film import write_contact_sheet, write_film, write_portrait
     from vla_trials.graph.trials import run_trials
+    from vla_trials.trials.errors import TrialsError
 
     console = Console()
     card = load_card(args.card)
-    limit = next((t.time_limit for t in card.tasks if t.name == args.task), 15.0)
+    limits = {task.name: task.time_limit for task in card.tasks}
+    if args.task not in limits:
+        raise TrialsError(f"no task '{args.task}' in card '{card.name}'; it has: {', '.join(limits)}")
     started = time.monotonic()
     seeds = range(args.seed, args.seed + args.trials)
     arguments = {"card": args.card, "checkpoint": args.checkpoint, "task": args.task, "seed": args.seed}
+    domain = free_domain()
     console.print(f"Starting sim, policy and controller; their output goes to {args.out / 'graph.log'}")
-    with GraphProcess(arguments, args.out / "graph.log", free_domain()) as graph:
-        rows, takes, _ = run_trials(graph, card, args.task, seeds, limit, console)
+    with GraphProcess(arguments, args.out / "graph.log", domain) as graph:
+        rows, takes, _ = run_trials(graph, card, args.task, seeds, limits[args.task], console)
         code = graph.stop()
     successes = sum(row["success"] for row in rows)
     summary = {

@@ -1,4 +1,4 @@
-"""Whatever a chunk asks for, the arm is at rest when max_open_loop has passed since its observation: judged from messages alone."""
+"""Whatever a chunk asks for, the arm rests when max_open_loop has passed since its observation: judged from messages alone."""
 
 import numpy as np
 import pytest

@@ -273,5 +273,5 @@ def test_a_lever_beyond_a_slide_is_no_longer_than_half_its_stroke_makes_it(offse
 <inertial pos="0 0 0" mass="1" diaginertia="1 1 1"/><site name="tool"/></body></body></body></worldbody></mujoco>""",
         ["j1", "j2"], "tool", "base",
     )  # fmt: skip
-    levers = pair_levers(model, (0, np.zeros((1, 3)), 0.1), (2, np.array([[offset, 0.0, 0.0]]), 0.05))
+    levers = pair_levers(model, (0, np.array([[5.0, 0.0, 0.0]]), 0.1), (2, np.array([[offset, 0.0, 0.0]]), 0.05))
     assert levers[1] == 1.0 and abs(offset) + 0.05 <= levers[0] <= most + 1e-9

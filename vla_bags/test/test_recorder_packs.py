@@ -17,7 +17,8 @@ from vla_bags.entries import BagError
 from vla_bags.image_packer import ImageKeeping
 from vla_bags.reader import Bag
 from vla_bags.recorded_cameras import packed_images
-from vla_bags.ros.recorder_node import RecorderNode, RecorderSettings
+from vla_bags.recorder_settings import RecorderSettings
+from vla_bags.ros.recorder_node import RecorderNode
 from vla_bringup import cli
 from vla_contract.recording import RecordingError
 from vla_contract.ros.images import array_to_image

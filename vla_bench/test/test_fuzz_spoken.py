@@ -17,8 +17,8 @@ from vla_bench.fuzz.spoken import SpokenEpisode, run_spoken_episode, speaks
 from vla_contract.report import ChunkReport, Phase, Verdict
 from vla_controller import chunk_intake
 from vla_controller.intake.confirmation import Confirmation
+from vla_controller.intake.deviation import Deviation
 from vla_controller.intake.trajectory_controllers import TrajectoryControllers
-from vla_controller.intake.watch import Watch
 from vla_motion.trajectory import JointTrajectory
 
 CALM = 23
@@ -115,7 +115,7 @@ def test_troubles_end_in_names_and_chunks_are_accepted_again(even, rule):
 
 def test_a_controller_that_waits_for_nobody_makes_leaps_that_no_trouble_excuses(even, monkeypatch):
     monkeypatch.setattr(Confirmation, "missing", lambda *_: "")
-    monkeypatch.setattr(Watch, "_off_plan", lambda *_: iter(()))
+    monkeypatch.setattr(Deviation, "off_plan", lambda *_: iter(()))
     assert {"position_step", "velocity_step"} <= kinds(spoken(lose, lose, blink, blink))
 
 
@@ -139,7 +139,7 @@ def test_one_that_never_takes_chunks_again_is_found(even, monkeypatch):
         self.offended = getattr(self, "offended", False) or self.is_off(arm)
 
     monkeypatch.setattr(Confirmation, "see", grudging)
-    monkeypatch.setattr(Watch, "standing_off", lambda *_: None)
+    monkeypatch.setattr(Deviation, "standing_off", lambda *_: None)
     assert "accepts_nothing_any_more" in kinds(spoken(blink))
 
 

@@ -13,7 +13,8 @@ from vla_contract.status import ControllerState
 from vla_controller import cut
 from vla_controller.books.output import Output
 from vla_controller.books.reports import ReportBook
-from vla_controller.intake.watch import RESTS, Watch
+from vla_controller.intake.tolerances import RESTS
+from vla_controller.intake.watch import Watch
 from vla_controller.planning.arm_group import ArmGroup
 from vla_controller.planning.gripper import Grippers
 from vla_controller.planning.sending import Sending
@@ -72,7 +73,7 @@ class CommandedMotion:
         if self._watch.spoke_again():  # after an activation it holds where it stands, whatever was commanded before
             self.arms.forget()
             self.cut(cut.DISOWNED, now_ns)
-        dropped = self._watch.dropped(now_ns) if self.arms.moving(now_ns) else None
+        dropped = self._watch.deviation.dropped(now_ns) if self.arms.moving(now_ns) else None
         if dropped is not None:
             self._watch.name_desync(now_ns)
             self._disown_steps(_DROPPED)
@@ -147,7 +148,7 @@ class CommandedMotion:
 
     def _disown_steps(self, why: str) -> None:
         """What trajectory controllers have not shown to have followed is not reported as executed."""
-        word_ns = self._watch.last_word_ns()
+        word_ns = self._watch.deviation.last_word_ns()
         if word_ns is not None:
             self._book.end(word_ns, why)
 
@@ -180,7 +181,7 @@ class CommandedMotion:
         self.brake_wanted = ""
         self.grippers.schedule(chunk, schedule, now_ns)
         output.trajectories += self.arms.messages(self._sending.now(now_ns))
-        ahead = self._watch.commanded_minus_measured()
+        ahead = self._watch.deviation.commanded_minus_measured()
         output.reports.append(self._book.accept(chunk, schedule, stitched.plan, ahead, now_ns, received_steady_ns))
         return None
 
@@ -191,14 +192,14 @@ class CommandedMotion:
         the plan: then it is to stand as they say.
         """
         states = self._watch.states
-        dropped = self._watch.standing_off(now_ns)
+        dropped = self._watch.deviation.standing_off(now_ns)
         anew = self._dry_run or self.arms.timeline is None or dropped is not None or self.arms.is_displaced(states)
         if anew:
             why = "dry run: each chunk starts from the measured rest"
             if dropped is not None:
                 why = _DROPPED
             self.cut(cut.ANCHORED, now_ns, why)
-            self.arms.rest_at(now_ns, self._watch.standing(now_ns) if dropped is None else dropped)
+            self.arms.rest_at(now_ns, self._watch.deviation.standing(now_ns) if dropped is None else dropped)
         return anew
 
     def _release(self, anchored: bool) -> None:
@@ -211,7 +212,7 @@ class CommandedMotion:
         plan would set it in motion, where its trajectory controller has dropped the plan; where it is blocked, the force goes.
         One that moves otherwise than planned, as its controller has not got the plan, is braked from its own motion.
         """
-        motion = self._watch.apart(now_ns) if self.arms.moving(now_ns) else None
+        motion = self._watch.deviation.apart(now_ns) if self.arms.moving(now_ns) else None
         if motion is not None:
             begin_ns = self._sending.now(now_ns) + self.arms.brake_margin_ns
             q, v, _ = motion(begin_ns)

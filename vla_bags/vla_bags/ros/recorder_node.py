@@ -4,13 +4,11 @@ but the policy's and the controller's word on card and checkpoint."""
 from __future__ import annotations
 
 import json
-import math
 import sys
 import threading
 import time
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -21,6 +19,7 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from vla_bags.bag_folder import BagFolder
 from vla_bags.definitions import Definitions
+from vla_bags.ending import Ending
 from vla_bags.entries import BagError
 from vla_bags.identity import Identity
 from vla_bags.image_packer import (
@@ -36,72 +35,21 @@ from vla_bags.image_packer import (
 from vla_bags.offered_qos import Offered, Wanted, fitting
 from vla_bags.reader import message_type
 from vla_bags.recorded_topics import absolute, check_names, default_topics
+from vla_bags.recorder_settings import RecorderSettings
 from vla_bags.recording import IMAGE_TYPES, Recording, RecordingLimits
+from vla_bags.ros.parameters import declare_parameters
 from vla_bags.video_messages import VideoPacker, check_installed
 from vla_contract.card import CardError
 from vla_contract.command import this_command
 from vla_contract.image_encodings import ImageError
-from vla_contract.recording import MIN_FREE_MIB, QUALITY, RecordingError, check_disk
+from vla_contract.recording import RecordingError, check_disk
 from vla_contract.ros.image_packing import pack_serialized
 from vla_contract.ros.namespaces import wait_for_namespace
-from vla_contract.ros.parameters import declare
 from vla_contract.ros.run import run_node
 from vla_msgs.msg import ControllerStatus, PolicyInfo
 
 POLL_S = 0.25
 """Between two looks at the graph for new topics [s]."""
-
-
-@dataclass(frozen=True)
-class RecorderSettings:
-    """What to record, and where to.
-
-    Args:
-        out: Folder of the bag; must not exist.
-        card: Path of the card.
-        checkpoint: Path of the checkpoint that is said to run.
-        topics: Relative or absolute names; empty: all of the card and the suite.
-        duration: Ends by itself after this time [s]; 0: never.
-        compression: "none", "lz4" or "zstd".
-        images: How raw images of the card's cameras are kept.
-        min_free_mib: Recording ends when the disk has less left [MiB].
-
-    Raises:
-        BagError: A duration or free space below 0.
-    """
-
-    out: Path
-    card: Path
-    checkpoint: Path | None = None
-    topics: tuple[str, ...] = ()
-    duration: float = 0.0
-    compression: str = "none"
-    images: ImageKeeping = ImageKeeping()
-    min_free_mib: int = MIN_FREE_MIB
-
-    def __post_init__(self) -> None:
-        for name, value in (("duration", self.duration), ("min_free_mib", self.min_free_mib)):
-            if not 0 <= value < math.inf:
-                raise BagError(f"{name} {value}, allowed are 0 and above")
-
-
-def default_out() -> Path:
-    """A folder under out/bags named after the time."""
-    return Path("out/bags") / time.strftime("%Y-%m-%d_%H-%M-%S")
-
-
-PARAMETERS = (
-    ("out", "", "folder of the bag, which must not exist; empty: one under out/bags named after the time"),
-    ("card", "", "path of the interface card (YAML)"),
-    ("checkpoint", "", "path of the checkpoint, where no policy node tells it"),
-    ("topics", [""], "topics to record; empty: all of the card and of the suite"),
-    ("duration", 0.0, "ends by itself after this time [s]; 0: does not"),
-    ("compression", "none", "of the bag's chunks: none, lz4 or zstd"),
-    ("images", "raw", "how raw images of the card's cameras are kept: raw, jpeg (16 bits and mosaics as png), png or h264"),
-    ("jpeg_quality", QUALITY, "of images:=jpeg, 1 to 100"),
-    ("min_free_mib", MIN_FREE_MIB, "free space on the disk below which recording ends [MiB]"),
-)
-"""Name, default and meaning of each parameter of the node."""
 
 
 @dataclass
@@ -111,10 +59,7 @@ class _Heard:
 
 
 class RecorderNode(Node):
-    """Records until `ended` is set; sets it itself after the duration.
-
-    When the disk is full `vla record` ends. A node that a launch file started says so and stays: what begins without its
-    recording is ended by the launch file, what moves already is not.
+    """Records until `ended` is set; sets it itself where the recording is over, see `Ending`.
 
     Args:
         ended: Ends the process.
@@ -130,11 +75,11 @@ class RecorderNode(Node):
         super().__init__("recorder", namespace=namespace or None)
         self.recording: Recording | None = None
         self.failure: str | None = None
-        self._ended, self._stays, self._rests = ended, settings is None, False
-        absent = wait_for_namespace(self, namespace) if settings is not None else ""
+        launched = settings is None
+        absent = wait_for_namespace(self, namespace) if not launched else ""
         if absent:
             raise BagError(f"{absent}; start the robot first")
-        settings = settings or self._from_parameters()
+        settings = settings or declare_parameters(self)
         self._identity = Identity(settings.card, settings.checkpoint, self.get_namespace())
         names = settings.topics or default_topics(self._identity.card)
         check_names(self.get_namespace(), names)
@@ -155,25 +100,10 @@ class RecorderNode(Node):
             self._folder, RecordingLimits(min_free_bytes=settings.min_free_mib << 20),
             packer=ImagePacker(self._folder, settings.images, pack_serialized, VideoPacker) if self._packed else None,
         )  # fmt: skip
-        self._deadline = time.monotonic() + settings.duration if settings.duration > 0 else None
+        self._ending = Ending(self.recording, settings.duration, stays=launched, end=ended.set, stay=self._go_on_unrecorded)
         self._dropped_said, self._polls = 0, 0
         self.create_timer(POLL_S, self._poll, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.get_logger().info(f"recording {len(self._topics)} topics to {settings.out}")
-
-    def _from_parameters(self) -> RecorderSettings:
-        value = {name: declare(self, name, default, words) for name, default, words in PARAMETERS}
-        if not value["card"]:
-            raise BagError("parameter 'card' is empty; the path of a card is needed")
-        return RecorderSettings(
-            out=Path(value["out"]) if value["out"] else default_out(),
-            card=Path(value["card"]),
-            checkpoint=Path(value["checkpoint"]) if value["checkpoint"] else None,
-            topics=tuple(name for name in value["topics"] if name),
-            duration=value["duration"],
-            compression=value["compression"],
-            images=ImageKeeping(value["images"], value["jpeg_quality"]),
-            min_free_mib=value["min_free_mib"],
-        )
 
     def _topics_to_pack(self, images: ImageKeeping) -> set[str]:
         """Raw images of the card's cameras, unless what they would be packed onto is recorded as well."""
@@ -190,11 +120,8 @@ class RecorderNode(Node):
     # The graph
 
     def _poll(self) -> None:
-        if self.recording.failure is not None and self._stays:
-            self._rest()
-            return
-        if self.recording.failure is not None or (self._deadline is not None and time.monotonic() >= self._deadline):
-            self._ended.set()
+        self._ending.look()
+        if self._ending.over:
             return
         self._polls += 1
         for topic in self._topics:
@@ -202,11 +129,8 @@ class RecorderNode(Node):
                 self._look_at(topic)
         self._say_dropped()
 
-    def _rest(self) -> None:
-        """The recording has ended, the robot goes on."""
-        if not self._rests:
-            self.get_logger().error(f"{self.recording.failure}; the graph goes on unrecorded")
-        self._rests = True
+    def _go_on_unrecorded(self, why: str) -> None:
+        self.get_logger().error(why)
         for heard in self._heard.values():
             self.destroy_subscription(heard.subscription)
         self._heard.clear()

@@ -45,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
     from vla_bags.bag_folder import check_new
     from vla_bags.entries import BagError
     from vla_bags.recorded_topics import check_names
-    from vla_bags.ros.recorder_node import RecorderSettings, default_out, record
+    from vla_bags.recorder_settings import RecorderSettings, default_out
+    from vla_bags.ros.recorder_node import record
 
     check_names(args.namespace, args.topics)
     if args.checkpoint == "expert":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import time
 import traceback
 
@@ -10,24 +9,23 @@ import numpy as np
 
 from vla_bench.fuzz.anchors import Anchors
 from vla_bench.fuzz.books import Books
-from vla_bench.fuzz.chunks import ChunkMaker, Delivery
-from vla_bench.fuzz.contents import Wishes
 from vla_bench.fuzz.curve import CYCLE_NS, Executed, refusal
 from vla_bench.fuzz.curve_check import ArmLimits, check_all
 from vla_bench.fuzz.guard import guarded, limited
 from vla_bench.fuzz.plant import Plant
 from vla_bench.fuzz.random_cell import MS, RULES, SPACES, RandomCell, make_cell, model_of, prefixes
+from vla_bench.fuzz.random_policy import RandomPolicy
 from vla_bench.fuzz.result import Result
 from vla_bench.fuzz.rights import Rights
 from vla_bench.fuzz.troubles import Troubles
 from vla_bench.fuzz.violation import Found
+from vla_bench.fuzz.virtual_time import START_NS, VirtualTime
 from vla_contract.chunk import ActionChunk
 from vla_contract.status import ControllerState
 from vla_controller.controller import ChunkController
 
 CHUNKS = 200
 """In an episode."""
-_START_NS = 1_000 * MS
 _SHORT = ("tick", "joint state", "controller state")  # calls by the ten thousand, whose time is not watched
 _EXCEPTIONS_KEPT = 3
 _STOPS = ("tick", "stop", "chunk", "flood", "malformed", "home", "controller state")
@@ -42,14 +40,13 @@ def run_episode(
         return Episode(make_cell(seed, spaces, rules), chunks, clock_ahead=clock_ahead).run()
 
 
-class Episode:
-    """The event loop. Physical time never jumps; the clock that the controller sees is ``ahead`` of it."""
+class Episode(VirtualTime):
+    """What the controller is told and hands back, by the clock that it sees, and what is wrong with that."""
 
     def __init__(self, cell: RandomCell, chunks: int, *, clock_ahead: bool = True) -> None:
         self.cell, self.card = cell, cell.card
         self.rng = np.random.default_rng([cell.seed, 2])
-        self.now = _START_NS
-        self._aheads = [(0, int(self.rng.choice([0, 1_790_000_000_000_000_000])))]
+        super().__init__(int(self.rng.choice([0, 1_790_000_000_000_000_000])))
         self.found: list[Found] = []
         self.exceptions: list[str] = []
         self.exception_count = 0
@@ -61,23 +58,16 @@ class Episode:
         edges = np.cumsum([0] + [len(joints) for joints in self.joints])
         self._slices = [slice(a, b) for a, b in zip(edges, edges[1:])]
         self.controller, self.strategy = self._build()
-        self._wishes = Wishes(self.rng, self.card, cell.robot)
-        covered = (
-            -(-(cell.delay_ns + 60 * MS) // self.card.step_period_ns) if self.strategy == "committed_prefix" else 0
-        )
-        self._maker = ChunkMaker(self.rng, self.card, self._wishes, covered)
+        self._policy = RandomPolicy(self, self.rng, chunks, self.strategy)
         self._troubles = Troubles(self, self.rng, clock_ahead=clock_ahead)
-        self._events: list[tuple] = []
-        self._order = 0
         self._index = -1
-        self._left = chunks
         self._deadlines: dict[int, int] = {}
         self._arm_of = {arm.trajectory_topic: i for i, arm in enumerate(self.card.arms)}
         self._grippers = {arm.gripper.topic: arm.gripper for arm in self.card.arms if arm.gripper}
         self._last_arrival = [0] * len(self.arms)
         self._deliveries: list[list[tuple]] = [[] for _ in self.arms]
         self._state_ns: int | None = None  # stamp of the newest sound state the controller was given
-        self._seen_ns = _START_NS
+        self._seen_ns = START_NS
         self.seen = cell.start.ravel()  # true positions when a joint state that counts was last sent
         self.stopped = False
         self._planning_s = 0.0
@@ -85,24 +75,15 @@ class Episode:
         self._rights = [Rights(limits) for limits in self._limits]
         self._anchors = Anchors(cell, self.arms, self.plant, self._slices, self._limits)
 
-    @property
-    def ahead(self) -> int:
-        """The clock minus physical time, now [ns]."""
-        return self._aheads[-1][1]
-
-    @property
-    def clock(self) -> int:
-        return self.now + self.ahead
-
     def run(self) -> Result:
         begun = time.process_time()
         self.at(self.now, self._state)
-        self.at(self.now + int(self.rng.uniform(0, 300)) * MS, self._chunk)
+        self._policy.begin()
         self._begin()
         tail = 0
-        while self._left > 0 or self.now < tail:
-            self._step()
-            if self._left <= 0 and not tail:
+        while self._policy.left > 0 or self.now < tail:
+            self.step()
+            if self._policy.left <= 0 and not tail:
                 self._end_troubles()
                 tail = (
                     self.now + self.card.max_open_loop_ns + max(rights.brake_ns for rights in self._rights) + 1_500 * MS
@@ -110,20 +91,11 @@ class Episode:
         self._close()
         return self._result(time.process_time() - begun)
 
-    def _step(self) -> None:
-        self.now, _, event, arguments = heapq.heappop(self._events)
-        event(*arguments)
-
     def _begin(self) -> None:
         self._troubles.begin()
 
     def _end_troubles(self) -> None:
         self._troubles.end()
-
-    def at(self, when_ns: int, event, *arguments) -> None:
-        """Something will happen at a physical instant."""
-        self._order += 1
-        heapq.heappush(self._events, (int(when_ns), self._order, event, arguments))
 
     # the controller
 
@@ -255,8 +227,7 @@ class Episode:
         if begun > self.now:  # no stamp is right for a clock that is set before the message has been taken up
             self.at(begun, self.set_clock, by_ns)
             return
-        by_ns = max(by_ns, MS - self.clock)  # ROS time is not negative
-        self._aheads.append((self.now, self.ahead + by_ns))
+        self.turn_clock(by_ns)
         self._state_ns = None
         self.may_anchor("clock")
 
@@ -272,59 +243,20 @@ class Episode:
         self.tick()
         self.at(self.now + self.cell.state_period_ns, self._state)
 
-    def _chunk(self) -> None:
-        rng, cell = self.rng, self.cell
-        kind = rng.random()
-        if kind < 0.045:
-            self._flood()
-        else:
-            for delivery in self._observe_and_decide():
-                self._hand_in(delivery)
-        wait = int(cell.interval_ns * rng.uniform(0.5, 1.5))
-        if kind > 0.975:
-            wait = int(rng.uniform(0, 5) * MS)
-        elif kind > 0.968:
-            wait = self.card.max_open_loop_ns + int(rng.uniform(0.2, 3.0) * 1e9)
-        if self._left > 0:
-            self.at(self.now + wait, self._chunk)
+    def as_reported(self, chunk: ActionChunk) -> ActionChunk:
+        """As a policy makes it that sees what is reported of the arms: here all of it is true."""
+        return chunk
 
-    def _flood(self) -> None:
-        deliveries = [
-            d for _ in range(int(self.rng.integers(2, 9))) for d in self._observe_and_decide() if not d.malformed
-        ]
-        for delivery in deliveries:
-            self._enter(delivery.chunk)
-        self.call("flood", self.controller.on_chunks, [d.chunk for d in deliveries], self.clock, self.now)
-
-    def _observe_and_decide(self) -> list[Delivery]:
-        rng = self.rng
-        observed_ns = max(_START_NS, self.now - int(rng.uniform(0, self.cell.delay_ns)))
-        if rng.random() < 0.02:
-            observed_ns = max(_START_NS, self.now - int(rng.uniform(0, 300) * MS))
-        stamp = observed_ns + next(ahead for since, ahead in reversed(self._aheads) if since <= observed_ns)
-        commanded = np.stack([arm.at(observed_ns)[0] for arm in self.arms])
-        observed = self.plant.state(observed_ns)[0].reshape(commanded.shape)
-        return self._maker.make(stamp, observed_ns, commanded, observed)
-
-    def _hand_in(self, delivery: Delivery) -> None:
-        chunk = delivery.chunk
-        self._enter(chunk)
-        if delivery.malformed:
-            self.call("malformed", self.controller.on_malformed, chunk, delivery.malformed, self.clock, self.now)
-        else:
-            self.call("chunk", self.controller.on_chunk, chunk, self.clock, self.now)
-
-    def _enter(self, chunk: ActionChunk) -> None:
+    def enter(self, chunk: ActionChunk) -> None:
+        """It will be handed in now."""
         self._index += 1
-        self._left -= 1
         self._deadlines[self._index] = chunk.stamp_ns - self.ahead + min(chunk.valid_for_ns, self.card.max_open_loop_ns)
         self.books.hand_in(chunk, self._index, self.now)
 
     # the end
 
     def _close(self) -> None:
-        for delivery in self._maker.rest():
-            self._hand_in(delivery)
+        self._policy.hand_in_rest()
         # slowed-down chunks may be due long after the motion has ended
         slowest = int(self.card.action.horizon * self.card.step_period_ns / 0.05)
         for pause in (10 * MS, 500 * MS, 1_000 * MS, 5_000 * MS, slowest):
@@ -346,5 +278,5 @@ class Episode:
             unreported=self.books.unreported, found=self.found + found + self.books.found, exceptions=self.exceptions,
             exception_count=self.exception_count, verdicts=self.books.verdicts, strategy=self.strategy, peaks=peaks,
             samples=samples, seconds=driving_s + time.process_time() - begun, planning_seconds=self._planning_s,
-            anchors=self._anchors.count, deliveries=self._deliveries, executed=self.arms, aheads=self._aheads,
+            anchors=self._anchors.count, deliveries=self._deliveries, executed=self.arms, aheads=self.aheads,
         )  # fmt: skip

@@ -9,7 +9,6 @@ import dataclasses
 
 import numpy as np
 
-from vla_bench.fuzz.chunks import Delivery
 from vla_bench.fuzz.drivers import Drivers, Heard, wrapped
 from vla_bench.fuzz.episode import CHUNKS, Episode
 from vla_bench.fuzz.guard import guarded
@@ -144,10 +143,7 @@ class PostureEpisode(Episode):
 
     # chunks
 
-    def _observe_and_decide(self) -> list[Delivery]:
-        return [dataclasses.replace(d, chunk=self._as_reported(d.chunk)) for d in super()._observe_and_decide()]
-
-    def _as_reported(self, chunk: ActionChunk) -> ActionChunk:
+    def as_reported(self, chunk: ActionChunk) -> ActionChunk:
         """With the angles of turning joints as the policy sees them."""
         if not len(self._turning):
             return chunk
@@ -165,8 +161,8 @@ class PostureEpisode(Episode):
             return []
         return [self.card.arm_columns(arm.name)[j] for arm in self.card.arms for j in self.cell.robot.turning]
 
-    def _enter(self, chunk: ActionChunk) -> None:
-        super()._enter(chunk)
+    def enter(self, chunk: ActionChunk) -> None:
+        super().enter(chunk)
         self._asked[chunk.run_id, chunk.sequence] = self._asked_of(chunk)
 
     def _asked_of(self, chunk: ActionChunk) -> np.ndarray | None:

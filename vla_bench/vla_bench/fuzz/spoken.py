@@ -85,9 +85,9 @@ class SpokenEpisode(Episode):
         if self._latest_ns + CYCLE_NS > self.now:
             self.at(self._latest_ns + CYCLE_NS, self.set_clock, by_ns)
             return
-        before = len(self._aheads)
+        before = len(self.aheads)
         super().set_clock(by_ns)
-        if len(self._aheads) > before:
+        if len(self.aheads) > before:
             self.leaps.forget()
             self._told.clock_set(self.now)
             self._told.trouble(max(self.now, *(rights.end_ns for rights in self._rights)))
@@ -180,8 +180,8 @@ class SpokenEpisode(Episode):
         if any(part is other for other in self.arms[arm].parts):
             self.plant.trails(self.now, self._slices[arm], part.before[0] - part.after[0])
 
-    def _enter(self, chunk: ActionChunk) -> None:
-        super()._enter(chunk)
+    def enter(self, chunk: ActionChunk) -> None:
+        super().enter(chunk)
         self._told.handed_in((chunk.run_id, chunk.sequence, chunk.stamp_ns), self.now)
 
     # the end
@@ -205,23 +205,10 @@ class SpokenEpisode(Episode):
         self.resume()
         since_ns, refused = self.now, ""
         for _ in range(_LAST_CHUNKS):
-            self._run_until(self.now + self.cell.interval_ns)
-            output = self._hand_in_still()
+            self.run_until(self.now + self.cell.interval_ns)
+            output = self._policy.hand_in_still()
             reports = output.reports if output is not None else []
             refused = next((f"{r.verdict.name}: {r.message}" for r in reports if r.phase is Phase.SCHEDULED), refused)
-        self._run_until(self.now + 300 * MS)
+        self.run_until(self.now + 300 * MS)
         if self._accepted_ns <= since_ns:
             self.add("accepts_nothing_any_more", 1.0, refused[:120])
-
-    def _run_until(self, until_ns: int) -> None:
-        while self._events[0][0] <= until_ns:
-            self._step()
-        self.now = until_ns
-
-    def _hand_in_still(self):
-        observed_ns = self.now - min(self.cell.delay_ns, 10 * MS)
-        commanded = np.stack([arm.at(observed_ns)[0] for arm in self.arms])
-        observed = self.plant.state(observed_ns)[0].reshape(commanded.shape)
-        chunk = self._maker.still(observed_ns + self.ahead, observed_ns, commanded, observed)
-        self._enter(chunk)
-        return self.call("chunk", self.controller.on_chunk, chunk, self.clock, self.now)

@@ -9,17 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vla_controller.intake.tolerances import EARLIEST_NS, JITTER_NS, LATEST_NS, NOISE, OFF_IN_TIME, SHARE
 from vla_controller.planning.timeline import Along, Timeline
 from vla_controller.planning.ways_to_rest import State
 
 _SPAN_NS = 12_000_000  # over less, noise of stamps passes for motion
 _LONGEST_PERIOD_NS = 100_000_000
 _LATE_NS, _MISSING = 5_000_000, 1.4  # and share of a period
-_AROUND_NS = np.arange(-30_000_000, 10_000_001, 5_000_000)  # of a set point's stamp, as for its position
-_AROUND_STEP_S = 5e-3
-_NOISE, _SHARE = 1e-4, 0.1  # [rad], and of the planned way
+_AROUND_STEP_NS = 5_000_000
+_AROUND_NS = np.arange(EARLIEST_NS, LATEST_NS + 1, _AROUND_STEP_NS)  # of a set point's stamp
 _FAST = 0.02  # [rad/s] slower motion does not tell time
-_OFF, _JITTER_NS = 2e-4, 2_000_000  # [rad], and of stamps
 _OFTEN = 8
 
 
@@ -52,10 +51,10 @@ class _Seen:
             return
         if self.lead_ns is None:
             self.lead_ns = shown_ns
-        elif abs(shown_ns - self.lead_ns) <= _JITTER_NS:
+        elif abs(shown_ns - self.lead_ns) <= JITTER_NS:
             self.lead_ns, self.otherwise = self.lead_ns + (shown_ns - self.lead_ns) / 4, 0
         elif self.otherwise < _OFTEN:
-            again = self.otherwise and abs(shown_ns - self.otherwise_ns) <= _JITTER_NS
+            again = self.otherwise and abs(shown_ns - self.otherwise_ns) <= JITTER_NS
             self.otherwise, self.otherwise_ns = self.otherwise + 1 if again else 1, shown_ns
 
     def rest(self) -> None:
@@ -92,9 +91,9 @@ class Confirmation:
         if stamp_ns - seen.points[-1][0] < _SPAN_NS:
             return
         before_ns, before = seen.points[-1]
-        if before_ns + int(_AROUND_NS[0]) >= timeline.end_ns:  # at rest
-            seen.on = bool(np.abs(q - timeline.q[-1, joints]).max() <= _OFF)
-            seen.follows = not seen.doubted and bool(np.abs(q - before).max() <= _NOISE)
+        if before_ns + EARLIEST_NS >= timeline.end_ns:  # at rest
+            seen.on = bool(np.abs(q - timeline.q[-1, joints]).max() <= OFF_IN_TIME)
+            seen.follows = not seen.doubted and bool(np.abs(q - before).max() <= NOISE)
             if seen.on and seen.follows:
                 seen.rest()
         else:
@@ -112,11 +111,9 @@ class Confirmation:
         time. What its stamps are of is learnt while it follows; it is believed until then."""
         before_ns, before = seen.points[-1]
         stamps_ns = before_ns, stamp_ns, stamp_ns + round(seen.lead_ns or 0)
-        along = timeline.along(
-            joints, _AROUND_NS, stamps_ns, before, q, noise=_NOISE, share=_SHARE, jitter=_JITTER_NS * 1e-9
-        )
+        along = timeline.along(joints, _AROUND_NS, stamps_ns, before, q, noise=NOISE, share=SHARE, jitter=JITTER_NS * 1e-9)
         seen.follows = not seen.doubted and along.way_beyond <= 0.0
-        seen.on = seen.lead_ns is None or along.off <= _OFF
+        seen.on = seen.lead_ns is None or along.off <= OFF_IN_TIME
         if seen.follows and along.fastest > _FAST:
             seen.learn(_nearest(along))
 
@@ -166,7 +163,7 @@ class Confirmation:
 
 def _nearest(along: Along) -> float | None:
     """From a stamp on, when the plan is where it said [ns]. None: never, or it hardly moves there."""
-    if along.off_nearest > _NOISE or along.step2 < (_FAST * _AROUND_STEP_S) ** 2:
+    if along.off_nearest > NOISE or along.step2 < (_FAST * _AROUND_STEP_NS * 1e-9) ** 2:
         return None
     return float(np.interp(along.nearest, np.arange(len(_AROUND_NS)), _AROUND_NS))
 

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from vla_controller.intake.tolerances import CREEPS, SAME
+
 SILENCE_NS = 250_000_000
 """A controller that has spoken, and says nothing for longer, is not active [ns]."""
-_FRESH_NS = 100_000_000
+FRESH_NS = 100_000_000
+"""So old a word may be that still tells where its arm is [ns]."""
 _STANDS_NS = 100_000_000
-_SAME, _CREEPS = 1e-9, 1e-5  # [rad] a new motion may begin from the one without a leap; the other passes for standing
 
 
 class TrajectoryControllers:
@@ -37,24 +39,24 @@ class TrajectoryControllers:
     def set_point(self, arm: int, q: np.ndarray, stamp_ns: int, now_ns: int) -> None:
         """Its set point q (J,) [rad] of stamp_ns, the joints of this arm only."""
         before, place = self._points[arm], self._places[arm]
-        if before is None or np.max(np.abs(q - before[0])) > _SAME:
+        if before is None or np.max(np.abs(q - before[0])) > SAME:
             self._stands_since_ns[arm] = now_ns
         if before is None or place is None:
             self._places[arm], self._left_ns[arm] = q, None
-        elif np.max(np.abs(q - place)) > _CREEPS:
+        elif np.max(np.abs(q - place)) > CREEPS:
             self._places[arm], self._left_ns[arm] = q, now_ns
         self._points[arm] = q, stamp_ns
 
     def fresh(self, now_ns: int) -> Iterator[tuple[int, np.ndarray, int]]:
         """Of each that spoke just now: arm, set point (J,) [rad], and its stamp [ns]."""
         for arm, (heard_ns, point) in enumerate(zip(self._heard_ns, self._points)):
-            if point is not None and now_ns - heard_ns <= _FRESH_NS:
+            if point is not None and now_ns - heard_ns <= FRESH_NS:
                 yield arm, *point
 
     def overdue(self, now_ns: int) -> str:
         """Which of them was heard before, and not just now, in words; empty: none. It may be between two words, or lost."""
         for name, heard_ns in zip(self._arms, self._heard_ns):
-            if heard_ns is not None and now_ns - heard_ns > _FRESH_NS:
+            if heard_ns is not None and now_ns - heard_ns > FRESH_NS:
                 return f"the trajectory controller of arm {name} has said nothing for {(now_ns - heard_ns) * 1e-6:.0f} ms"
         return ""
 

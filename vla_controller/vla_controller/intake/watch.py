@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,29 +11,24 @@ from vla_contract.report import Verdict
 from vla_controller.intake.admission import Admission
 from vla_controller.intake.clock_watch import ClockWatch
 from vla_controller.intake.confirmation import Confirmation
+from vla_controller.intake.deviation import Deviation
 from vla_controller.intake.joint_states import JointStates
 from vla_controller.intake.readiness import Readiness, at_full_speed
 from vla_controller.intake.tracking import Tracking
 from vla_controller.intake.trajectory_controllers import TrajectoryControllers
 from vla_controller.planning.arm_group import ArmGroup
-from vla_controller.planning.ways_to_rest import State
 from vla_controller.refusal import Refusal
 
-_WAY_NS = np.arange(0, 100_000_001, 20_000_000)  # how old a controller's word may be
-_DROPPED = 0.01  # [rad]
 _NAMED_NS = 50_000_000
 _OLDEST_NS = 200_000_000  # a stamp that is older, or of the future, is of another clock
-_AROUND_NS = np.array([-30_000_000, -15_000_000, 0, 10_000_000])  # of a set point's stamp: messages take their time to arrive
-_OFF, _OFF_AT_REST = 1e-3, 1e-5  # [rad]
-_STANDING = 5e-3  # [rad/s]
-RESTS = 1e-6  # [rad/s]
 
 
 class Watch:
     """Joint states, what joint trajectory controllers say of themselves, and the clock, compared with the commanded motion.
 
-    ``states``, ``controllers`` and ``ready`` are for reading. admission: remembers times, so it hears where the clock was set.
-    dry_run: nothing that is commanded is executed, so the two are not compared. clock, steady, simulated: see ClockWatch.
+    ``states``, ``controllers``, ``ready`` and ``deviation`` are for reading. admission: remembers times, so it hears where the
+    clock was set. dry_run: nothing that is commanded is executed, so the two are not compared. clock, steady, simulated: see
+    ClockWatch.
     """
 
     def __init__(
@@ -50,6 +45,7 @@ class Watch:
         names = [arm.card.name for arm in arms.arms]
         self.controllers, self._confirmation = TrajectoryControllers(names), Confirmation(names)
         self.ready = Readiness(card, self.states, self.controllers, speed_scaling=[1.0] * len(arms.arms))
+        self.deviation = Deviation(arms, self.ready, self._confirmation, dry_run=dry_run)
         self._spoke_again = False
         self._desync_until_ns: int | None = None
         self._now_ns = 0
@@ -77,7 +73,7 @@ class Watch:
             waiting = self._arms.moving(states.stamp_ns) if known else states.stamp_ns < ready.sent_until_ns
             ready.clock_set = ready.clock_set if waiting else ""
         if self._arms.timeline is not None and not self._dry_run:
-            self._tracking.compare(states.newest_ns, self._beyond())
+            self._tracking.compare(states.newest_ns, self.deviation.beyond())
             self._arms.watch_sag(now_ns, states)
 
     def on_controller_state(
@@ -106,7 +102,7 @@ class Watch:
         stamp_ns = stamp_ns if known else now_ns
         self.controllers.set_point(arm, q[joints], stamp_ns, now_ns)
         if timeline is not None:
-            if self._tells(stamp_ns):
+            if self.deviation.tells(stamp_ns):
                 self._references[arm].compare(now_ns, timeline.distance_with_lag(now_ns, q), joints)
             self._confirmation.see(arm, q[joints], stamp_ns, now_ns, timeline, joints)
 
@@ -121,7 +117,7 @@ class Watch:
         if self._arms.timeline is None:
             return self.controllers.overdue(now_ns)
         missing = self._confirmation.missing(now_ns)
-        return "" if missing and self.standing_off(now_ns) is not None else missing
+        return "" if missing and self.deviation.standing_off(now_ns) is not None else missing
 
     def on_contended(self, why: str) -> bool:
         """See ChunkController.on_contended. True: it begins, so brake."""
@@ -138,8 +134,8 @@ class Watch:
                 if self.controllers.moves(arm, now_ns):
                     words = "moves, by what its trajectory controller was sent before; waiting until it stands"
                     return Refusal(Verdict.NO_STATE, f"arm {self._arms.arms[arm].card.name} {words}")
-        if refusal is None and self.standing_off(now_ns) is None:
-            for arm, _ in self._off_plan(now_ns):
+        if refusal is None and self.deviation.standing_off(now_ns) is None:
+            for arm, _ in self.deviation.off_plan(now_ns):
                 words = "is not where its trajectory controller was commanded to be; waiting until it stands"
                 return Refusal(Verdict.DESYNC, f"arm {self._arms.arms[arm].card.name} {words}")
         return refusal
@@ -177,123 +173,6 @@ class Watch:
     def tracking_error(self) -> float:
         """How far outside of the commanded motion of the last moments a joint is, measured or by a controller's word [rad]."""
         return max(tracking.error for tracking in (self._tracking, *self._references))
-
-    def apart(self, now_ns: int) -> Callable[[int], State] | None:
-        """How all arms go on, each (J,), by instant [ns], where one does otherwise than commanded. None: none is known to.
-
-        One that stands, though it should not, goes on standing: something holds it, or its trajectory controller has dropped the
-        plan. One that moves otherwise, by its controller's own word, has not got it.
-        """
-        if self._dry_run or self._arms.timeline is None or self.ready.is_stale(now_ns):
-            return None
-        standing, moving = self._standing_apart(now_ns), self._moving_apart(now_ns)
-        timeline = self._arms.timeline
-
-        def motion(at_ns: int) -> State:
-            state = tuple(part.copy() for part in timeline.sample(at_ns))
-            for arm, entry in enumerate(self._arms.arms):
-                if arm not in standing and arm not in moving:
-                    continue
-                q, v, a = self._confirmation.motion(arm, at_ns, entry.limits.acceleration) if arm in moving else (0.0,) * 3
-                if arm in standing or np.abs(v).max() < _STANDING:
-                    q, v, a = standing.get(arm, q), 0.0, 0.0
-                for whole, part in zip(state, (q, v, a)):
-                    whole[entry.joints] = part
-            return state
-
-        return motion if standing or moving else None
-
-    def _standing_apart(self, now_ns: int) -> dict[int, np.ndarray]:
-        """Arms that stand still, though not where they were commanded to be in the last moments, and where (J,) [rad].
-
-        By the measured positions, beyond the tracking tolerance; by a controller's own word, beyond what messages are late. One
-        that is silent may have been activated again a moment ago, and holds what is measured: then less is enough.
-        """
-        standing: dict[int, np.ndarray] = {}
-        states, timeline = self.states, self._arms.timeline
-        if not states.stands:
-            return standing
-        beyond = self._beyond()
-        for arm, (entry, silent) in enumerate(zip(self._arms.arms, self.controllers.silent)):
-            if np.any(beyond[entry.joints] > (_DROPPED if silent else self._arms.tolerance[entry.joints])):
-                standing[arm] = states.positions[entry.joints].copy()
-        for arm, set_point, stamp_ns in self.controllers.fresh(now_ns):
-            if not self._tells(stamp_ns):
-                continue
-            joints, at = self._arms.arms[arm].joints, states.positions.copy()
-            at[joints] = set_point
-            if np.any(timeline.distance(now_ns - _WAY_NS, at)[joints] > _DROPPED):
-                standing[arm] = set_point
-        return standing
-
-    def _moving_apart(self, now_ns: int) -> set[int]:
-        """Arms that are elsewhere than commanded by their trajectory controllers' own word."""
-        fresh = [arm for arm, _, stamp_ns in self.controllers.fresh(now_ns) if self._tells(stamp_ns)]
-        return {arm for arm, _ in self._off_plan(now_ns)} | {arm for arm in fresh if self._confirmation.is_off(arm)}
-
-    def _beyond(self) -> np.ndarray:
-        """How far each joint is measured outside of its commanded motion of the moments before (J,) [rad]; negative inside."""
-        states, timeline = self.states, self._arms.timeline
-        return states.of_stamps(lambda stamp_ns: timeline.distance_with_lag(stamp_ns, states.positions))
-
-    def commanded_minus_measured(self) -> np.ndarray:
-        """Of each joint, at the stamp of its newest state (J,) [rad]."""
-        return self.states.of_stamps(lambda stamp_ns: self._arms.timeline.sample(stamp_ns)[0]) - self.states.positions
-
-    def standing_off(self, now_ns: int) -> np.ndarray | None:
-        """Where all arms stand (J,) [rad] by their trajectory controllers' own word, where that is not the commanded motion, be
-        it by very little: messages were dropped. None where that is not so.
-
-        A motion that took over from the plan would begin with a leap from there.
-        """
-        if not self.states.stands or self.ready.is_stale(now_ns):
-            return None
-        off = [(arm, q) for arm, q in self._off_plan(now_ns) if self.controllers.stands(arm, now_ns)]
-        if not off:
-            return None
-        at, v, _ = self._arms.timeline.sample(now_ns)
-        for arm, set_point in off:
-            at[self._arms.arms[arm].joints], v[self._arms.arms[arm].joints] = set_point, 0.0
-        return at if np.abs(v).max() <= RESTS else None  # another arm that goes on, however slowly, is not at rest
-
-    def standing(self, now_ns: int) -> np.ndarray:
-        """Where all arms stand (J,) [rad] before the first command: by a trajectory controller's word where it speaks, as it goes
-        on from there and an arm sags below it; as measured where it does not, or where the two disagree."""
-        q = self.states.positions.copy()
-        for arm, set_point, _ in () if self._dry_run else self.controllers.fresh(now_ns):
-            joints = self._arms.arms[arm].joints
-            if np.all(np.abs(set_point - q[joints]) <= self._arms.tolerance[joints]):
-                q[joints] = set_point
-        return q
-
-    def dropped(self, now_ns: int) -> np.ndarray | None:
-        """As ``standing_off``, for every tick: looked for where the newest states of trajectory controllers lie off the plan."""
-        off = any(self._confirmation.is_off(arm) for arm in range(len(self._arms.arms)))
-        return self.standing_off(now_ns) if off else None
-
-    def last_word_ns(self) -> int | None:
-        """Up to when the trajectory controllers that are off the plan, or silent, are known to have followed it; None: all do."""
-        quiet = [arm for arm, silent in enumerate(self.controllers.silent) if silent or self._confirmation.is_off(arm)]
-        words = [word for word in map(self._confirmation.last_word_ns, quiet) if word is not None]
-        return min(words, default=None)
-
-    def _tells(self, stamp_ns: int) -> bool:
-        """A state of this stamp is of the plan; else it may be of before it took over, where it began anew."""
-        return stamp_ns + int(_AROUND_NS[0]) >= self._arms.begun_ns
-
-    def _off_plan(self, now_ns: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Arms whose trajectory controllers say that they are not where they are commanded to be, and their set points (J,)."""
-        timeline = self._arms.timeline
-        if self._dry_run or timeline is None:
-            return
-        for arm, set_point, stamp_ns in self.controllers.fresh(now_ns):
-            if not self._tells(stamp_ns):
-                continue
-            joints, at = self._arms.arms[arm].joints, timeline.sample(stamp_ns)[0]
-            at[joints] = set_point
-            rests = timeline.end_ns <= stamp_ns + int(_AROUND_NS[0])
-            if np.any(timeline.distance(stamp_ns + _AROUND_NS, at)[joints] > (_OFF_AT_REST if rests else _OFF)):
-                yield arm, set_point
 
     def spoke_again(self) -> bool:
         """A trajectory controller speaks again since the last call, and the arms stand: it may have been activated anew, and

@@ -45,8 +45,8 @@ class Rights:
         self.end_ns = end
         return 0 if free or still else max(0, end - allowed)  # a message that stands still moves nothing, however long
 
-    def beyond_ns(self, message: JointTrajectory, now_ns: int, ahead_ns: int, rest_by_ns: int) -> int:
-        """By how much a message comes to rest later than at rest_by_ns, in physical time; 0 where it does not. Call it first."""
+    def late_ns(self, message: JointTrajectory, now_ns: int, ahead_ns: int, rest_by_ns: int) -> int:
+        """By how much a message comes to rest later than at rest_by_ns, in physical time; 0 where it does not."""
         return max(0, self._end_ns(message, now_ns, ahead_ns) - rest_by_ns)
 
     @staticmethod

@@ -173,6 +173,7 @@ class ChunkController:
         A speed scaling other than 1 stretches the motion behind this controller's back: it brakes, and waits for 1.
         """
         output = Output()
+        self._watch.hear(arm, now_ns)
         self._advance(now_ns, output)
         why = self._watch.on_controller_state(arm, names, reference, speed_scaling, now_ns, stamp_ns)
         if why:

@@ -174,6 +174,14 @@ def test_a_call_that_never_returns_is_stopped_and_counted(monkeypatch):
     assert "NeverReturns" in result.exceptions[0]
 
 
+def test_a_controller_that_only_begins_to_stop_at_the_open_loop_limit_is_found():
+    episode = Episode(calm_cell(), CHUNKS)
+    stitcher = episode.controller._motion.stitcher
+    stitcher._max_open_loop_ns += 400_000_000  # a stop's worth
+    late = [found for found in episode.run().found if found.kind == "rests_too_late"]
+    assert late and max(found.amount for found in late) > 0.1
+
+
 def test_a_controller_that_ignores_a_stop_is_found():
     episode = Episode(calm_cell(), CHUNKS)
     episode.controller.stop = episode.controller.tick

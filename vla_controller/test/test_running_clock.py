@@ -38,7 +38,33 @@ def test_it_goes_on_at_the_rate_that_it_has_shown(rate):
     assert sim.plan(50) == 0.0, "nothing is known yet"
     sim.calls(1100)
     assert sim.plan(50) == pytest.approx(50 * rate, rel=0.05)
+    sim.calls(100)
     assert sim.plan(0) == 0.0 and sim.clock() == sim.shown_ns, "a call begins at what is shown"
+
+
+@pytest.mark.parametrize("rate", [0.5, 1.0])
+def test_time_goes_on_while_the_node_is_held_up_and_hears_nothing(rate):
+    sim = Simulator(rate)
+    sim.calls(1100)
+    sim.go_on(80)
+    shown_ns = sim.clock.read()
+    assert shown_ns == sim.shown_ns, "a chunk comes before what waits of /clock"
+    sim.go_on(1)
+    sim.clock.read()
+    sim.go_on(4)
+    assert sim.clock() == pytest.approx(shown_ns + 85 * MS * rate, abs=0.05 * 85 * MS)
+    sim.calls(10)
+    assert sim.clock() == sim.shown_ns, "heard of again"
+
+
+def test_a_clock_that_stands_is_not_taken_for_one_that_was_not_heard():
+    sim = Simulator()
+    sim.calls(1100)
+    sim.rate = 0.0
+    sim.go_on(80)
+    sim.clock.read()
+    sim.calls(30)
+    assert sim.clock() == sim.shown_ns
 
 
 def test_a_pause_and_a_leap_ahead_make_it_slow_never_fast():

@@ -178,3 +178,36 @@ def test_two_arms_are_named_and_a_set_point_stands_when_it_has_for_100_ms():
     controllers.hear(0, 400 * MS)
     assert controllers.fell_silent(700 * MS) == ["left"] and "arms left, right have" in controllers.in_words()
     assert controllers.hear(0, 701 * MS) and controllers.silent == [False, True]
+
+
+@pytest.mark.parametrize("rule", ["legacy", "splice"])
+def test_a_word_that_is_there_when_its_silence_would_be_noticed_is_heard_first(rule):
+    """Activated again at the end of the silence that is allowed: a stop on the plan would make it leap from where it holds."""
+    bench = moving(rule=rule)
+    bench.activate(False)
+    bench.run(244)
+    assert ControllerState.SILENT_CONTROLLER not in bench.states
+    bench.activate(True)
+    held = [bench.cycle() for _ in range(6)][-1]
+    now = bench.clock()
+    bench.controller.on_joint_state(now, bench.names, bench.q, bench.v, now)
+    output = bench.take(bench.controller.on_controller_state(0, bench.names, held, 1.0, now, now))
+    assert not output.trajectories
+    since = len(bench.setpoints)
+    bench.run(300)
+    assert bench.largest_step(since) < 1e-9, "it stands where it was activated"
+    assert bench.send(BACK, 1).reports[0].verdict is Verdict.ACCEPTED
+    bench.run(2500)
+    assert largest_speed_change(bench, since) < 0.1
+
+
+def test_one_that_moved_all_the_time_and_was_only_not_heard_goes_on():
+    bench = moving()
+    bench.references = False
+    bench.run(244)
+    for _ in range(6):
+        bench.cycle()
+    now = bench.clock()
+    bench.controller.on_joint_state(now, bench.names, bench.q, bench.v, now)
+    output = bench.take(bench.controller.on_controller_state(0, bench.names, bench.q, 1.0, now, now))
+    assert not output.trajectories and bench.controller.snapshot(now).state is ControllerState.TRACKING

@@ -92,7 +92,11 @@ def joint_delta_targets(q_anchor: np.ndarray, actions: np.ndarray) -> np.ndarray
 
 def joints_to_joint_delta(q_anchor: np.ndarray, q_targets: np.ndarray) -> np.ndarray:
     """JOINT_DELTA actions (H, J) that lead from q_anchor (J,) through q_targets (H, J) [rad]."""
-    return np.diff(q_targets, axis=0, prepend=np.asarray(q_anchor, dtype=np.float64)[None])
+    q_targets = np.asarray(q_targets, dtype=np.float64)
+    steps = np.empty_like(q_targets)  # np.diff takes several times as long for so few
+    np.subtract(q_targets[:1], q_anchor, out=steps[:1])
+    np.subtract(q_targets[1:], q_targets[:-1], out=steps[1:])
+    return steps
 
 
 def joint_relative_targets(q_reference: np.ndarray, actions: np.ndarray) -> np.ndarray:

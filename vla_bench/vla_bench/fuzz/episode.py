@@ -62,6 +62,7 @@ class Episode(VirtualTime):
         self._troubles = Troubles(self, self.rng, clock_ahead=clock_ahead)
         self._index = -1
         self._deadlines: dict[int, int] = {}
+        self._rest_by: dict[int, int] = {}
         self._arm_of = {arm.trajectory_topic: i for i, arm in enumerate(self.card.arms)}
         self._grippers = {arm.gripper.topic: arm.gripper for arm in self.card.arms if arm.gripper}
         self._last_arrival = [0] * len(self.arms)
@@ -170,6 +171,10 @@ class Episode(VirtualTime):
         forbidden = self._forbidden()
         deadline = max(self._deadlines[i] for i in accepted) if accepted and not forbidden else None
         homing = cause == "home" and was_accepted and not forbidden
+        if deadline is not None:
+            late = self._rights[arm].late_ns(message, self.now, self.ahead, max(self._rest_by[i] for i in accepted))
+            if late:
+                self.add("rests_too_late", late * 1e-9, cause)
         excess = self._rights[arm].excess_ns(message, self.now, self.ahead, deadline, free=homing)
         if excess:
             self.add("moves_without_right", excess * 1e-9, f"{cause} while {forbidden}" if forbidden else cause)
@@ -251,6 +256,7 @@ class Episode(VirtualTime):
         """It will be handed in now."""
         self._index += 1
         self._deadlines[self._index] = chunk.stamp_ns - self.ahead + min(chunk.valid_for_ns, self.card.max_open_loop_ns)
+        self._rest_by[self._index] = chunk.stamp_ns - self.ahead + self.card.max_open_loop_ns
         self.books.hand_in(chunk, self._index, self.now)
 
     # the end

@@ -6,13 +6,15 @@ from collections.abc import Callable
 
 _WINDOW_NS = 500_000_000
 _FURTHEST_NS = 1_000_000_000
+_STALL_NS, _HEARD_NS = 40_000_000, 20_000_000  # a node that is alive reads more often; what waits is heard within
 
 
 class RunningClock:
     """Goes on from the last ``read`` at the rate that the clock has shown against the steady one.
 
     The rate is the lower of the last two half seconds': after a start, a pause or a leap ahead the clock is too slow at worst,
-    at first it stands still, as the one it reads.
+    at first it stands still, as the one it reads. Where the whole node was held up, what the clock shows right after that is of
+    the time before: until it is heard of again, time goes on from there.
 
     Args:
         clock: Is read between calls, and stands still while one lasts [ns].
@@ -23,6 +25,7 @@ class RunningClock:
         self._clock, self._steady = clock, steady
         self._read = self._window = (clock(), steady())
         self._rates = (0.0, 0.0)
+        self._last_ns = self._held_up_ns = self._read[1]
 
     @property
     def rate(self) -> float:
@@ -31,13 +34,18 @@ class RunningClock:
 
     def read(self) -> int:
         """What the clock shows now; a call begins [ns]."""
-        self._read = (self._clock(), self._steady())
-        passed_ns, took_ns = (now - then for now, then in zip(self._read, self._window))
+        shown_ns, at_ns = read = self._clock(), self._steady()
+        if at_ns - self._last_ns > _STALL_NS:
+            self._held_up_ns = at_ns
+        if shown_ns != self._read[0] or at_ns - self._held_up_ns >= _HEARD_NS:
+            self._read = read
+        self._last_ns = at_ns
+        passed_ns, took_ns = (now - then for now, then in zip(read, self._window))
         if passed_ns < 0:
-            self._window, self._rates = self._read, (0.0, 0.0)
+            self._window, self._rates = read, (0.0, 0.0)
         elif took_ns >= _WINDOW_NS:
-            self._window, self._rates = self._read, (self._rates[1], passed_ns / took_ns)
-        return self._read[0]
+            self._window, self._rates = read, (self._rates[1], passed_ns / took_ns)
+        return shown_ns
 
     def __call__(self) -> int:
         """As long as the call lasts: never before what was read, and at most a second ahead of it [ns]."""

@@ -31,9 +31,12 @@ class TrajectoryControllers:
         self.silent = [False] * len(arms)
 
     def hear(self, arm: int, now_ns: int) -> bool:
-        """A controller speaks. True: it had fallen silent."""
-        self._heard_ns[arm] = now_ns
-        spoke_again, self.silent[arm] = self.silent[arm], False
+        """A controller speaks. True: it had fallen silent, be it that nobody has noticed."""
+        heard_ns, self._heard_ns[arm] = self._heard_ns[arm], now_ns
+        unnoticed = not self.silent[arm] and heard_ns is not None and now_ns - heard_ns > SILENCE_NS
+        if unnoticed:
+            self._points[arm] = None
+        spoke_again, self.silent[arm] = self.silent[arm] or unnoticed, False
         return spoke_again
 
     def set_point(self, arm: int, q: np.ndarray, stamp_ns: int, now_ns: int) -> None:

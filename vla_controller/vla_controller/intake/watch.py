@@ -76,14 +76,18 @@ class Watch:
             self._tracking.compare(states.newest_ns, self.deviation.beyond())
             self._arms.watch_sag(now_ns, states)
 
+    def hear(self, arm: int, now_ns: int) -> None:
+        """A trajectory controller speaks, whatever it says: before anything is judged by its silence."""
+        if not self._dry_run and not self._clocks.was_set(now_ns) and self.controllers.hear(arm, now_ns):
+            self._spoke_again = True
+
     def on_controller_state(
         self, arm: int, names: Sequence[str], reference: Sequence[float], speed_scaling: float, now_ns: int,
         stamp_ns: int | None,
     ) -> str:  # fmt: skip
         """See ChunkController.on_controller_state. Why to brake, in words; empty: go on."""
         before, self.ready.speed_scaling[arm] = self.ready.speed_scaling[arm], float(speed_scaling)
-        if not self._dry_run and self.controllers.hear(arm, now_ns):
-            self._spoke_again = True
+        self.hear(arm, now_ns)
         entry, place = self._arms.arms[arm], dict(zip(names, reference))
         joints = entry.card.joints
         if not self._dry_run and all(joint in place for joint in joints):

@@ -20,6 +20,7 @@ from vla_motion.action_conversion import (
     Targets,
     actions_from_targets,
     ee_delta_targets,
+    joints_to_joint_delta,
     targets_from_actions,
 )
 from vla_motion.collision import CollisionModel
@@ -168,7 +169,7 @@ class Arm:
                     anchor, before = before, np.empty((4, 4))
                     follow.skip_deltas(step_limits, anchor, skipped, before)
             T = np.empty((count, 4, 4))
-            moves = np.diff(request.q_running, axis=0, prepend=request.q_before[None])
+            moves = joints_to_joint_delta(request.q_before, request.q_running)
             clamps = follow.follow_poses(
                 self.model.chain, step_limits, steps, np.ascontiguousarray(before), request.q_before, moves, self.home,
                 np.ascontiguousarray(request.targets.T[planned]), np.ascontiguousarray(request.actions[planned]),

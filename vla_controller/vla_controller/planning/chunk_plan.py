@@ -69,7 +69,7 @@ def plan_chunk(
     """
     start = timeline.sample(schedule.splice_ns)
     knots = schedule.knots_ns
-    effort = Effort.full(len(knots), schedule.period_ns * 1e-9)
+    effort = Effort.full(len(knots), schedule.period_ns * 1e-9, schedule.rest_by_ns - int(knots[-1]))
     wanted: list[Wanted] = []
     shaped_by = None
     reasons: list[Violation] = []
@@ -83,17 +83,17 @@ def plan_chunk(
             shaped_by = (effort.inset, effort.joint_margin, effort.share)
             wanted = [arm.wanted(request, effort) for arm, request in zip(arms, requests)]
         shaped = wanted if effort.scale == 1.0 else _scaled(arms, requests, wanted, schedule, start, effort.scale)
-        times = np.concatenate([knots, _brake_times(knots, effort)])
-        intervals, through = np.diff(times, prepend=schedule.splice_ns), np.hstack([w.q for w in shaped])
+        edges = np.concatenate([[schedule.splice_ns], knots, _brake_times(knots, effort)])
+        times, intervals, through = edges[1:], edges[1:] - edges[:-1], np.hstack([w.q for w in shaped])
         q, v, a, rounds = smooth_within_limits(start, intervals, through, effort.weights, *limits)
         if rounds and first_try is None:
             unlimited = smooth(start, intervals, through, effort.weights)
             first_try = unlimited[0][: len(knots)]
-            if reason := _check(arms, requests, schedule.splice_ns, start, times, *unlimited):
+            if reason := _check(arms, requests, start, edges, *unlimited):
                 reasons.append(reason)
         elif first_try is None:
             first_try = q[: len(knots)]
-        violation = _check(arms, requests, schedule.splice_ns, start, times, q, v, a)
+        violation = _check(arms, requests, start, edges, q, v, a)
         if violation is None:
             clamps = [clamp for w in shaped for clamp in w.clamps]
             if reasons:
@@ -117,9 +117,8 @@ def _brake_times(knots: np.ndarray, effort: Effort) -> np.ndarray:
     return knots[-1] + np.arange(1, _BRAKE_KNOTS + 1, dtype=np.int64) * (effort.brake_ns // _BRAKE_KNOTS)
 
 
-def _check(arms, requests, splice_ns, start, times, q, v, a) -> Violation | None:
-    """The first arm's worst violation along the new curve."""
-    times = np.concatenate([[splice_ns], times])
+def _check(arms, requests, start, times, q, v, a) -> Violation | None:
+    """The first arm's worst violation along the new curve; times: of the start, too."""
     q, v, a = (np.concatenate([s[None], x]) for s, x in zip(start, (q, v, a)))
     for arm, request in zip(arms, requests):
         J = arm.joints

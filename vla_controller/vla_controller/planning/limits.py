@@ -119,7 +119,7 @@ def check_curve(
     between samples too. A curve that begins outside a position limit or the workspace may go on as far outside as it
     began, never further.
     """
-    intervals = np.diff(times_ns) * 1e-9
+    intervals = (times_ns[1:] - times_ns[:-1]) * 1e-9
     q, v, a = (np.ascontiguousarray(x, dtype=np.float64) for x in (q, v, a))
     segments, joints = len(intervals), q.shape[1]
     if not (np.isfinite(q).all() and np.isfinite(v).all() and np.isfinite(a).all() and np.all(intervals > 0.0)):

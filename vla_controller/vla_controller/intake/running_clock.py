@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 _WINDOW_NS = 500_000_000
 _FURTHEST_NS = 1_000_000_000
-_STALL_NS, _HEARD_NS = 40_000_000, 20_000_000  # a node that is alive reads more often; what waits is heard within
+_UNHEARD_NS = 200_000_000  # a clock that shows the same for longer has been stopped
 
 
 class RunningClock:
     """Goes on from the last ``read`` at the rate that the clock has shown against the steady one.
 
     The rate is the lower of the last two half seconds': after a start, a pause or a leap ahead the clock is too slow at worst,
-    at first it stands still, as the one it reads. Where the whole node was held up, what the clock shows right after that is of
-    the time before: until it is heard of again, time goes on from there.
+    at first it stands still, as the one it reads. While it shows the same it has not been heard of: the node was held up, or
+    what tells the time was, and time goes on from when it first showed that.
 
     Args:
         clock: Is read between calls, and stands still while one lasts [ns].
@@ -25,7 +25,7 @@ class RunningClock:
         self._clock, self._steady = clock, steady
         self._read = self._window = (clock(), steady())
         self._rates = (0.0, 0.0)
-        self._last_ns = self._held_up_ns = self._read[1]
+        self._since_ns = self._read[1]
 
     @property
     def rate(self) -> float:
@@ -35,11 +35,9 @@ class RunningClock:
     def read(self) -> int:
         """What the clock shows now; a call begins [ns]."""
         shown_ns, at_ns = read = self._clock(), self._steady()
-        if at_ns - self._last_ns > _STALL_NS:
-            self._held_up_ns = at_ns
-        if shown_ns != self._read[0] or at_ns - self._held_up_ns >= _HEARD_NS:
-            self._read = read
-        self._last_ns = at_ns
+        if shown_ns != self._read[0]:
+            self._since_ns = at_ns
+        self._read = shown_ns, self._since_ns if at_ns - self._since_ns <= _UNHEARD_NS else at_ns
         passed_ns, took_ns = (now - then for now, then in zip(read, self._window))
         if passed_ns < 0:
             self._window, self._rates = read, (0.0, 0.0)

@@ -191,7 +191,7 @@ def test_who_looks_sees_path_box_and_clamps(running):
     running.node.create_subscription(MarkerArray, "vla/markers", markers.append, RELIABLE)
     assert running.until(lambda: markers)
     assert [m.ns for m in markers[-1].markers] == ["workspace"], "the arm stands"
-    actions = straight((0.0, 0.0, -0.4))
+    actions = straight((0.0, 0.0, -0.6))
     running.chunks.publish(chunk_to_msg(make_chunk(make_card(), actions, running.now, 0)))
     assert running.until(lambda: "clamped" in {m.ns for m in markers[-1].markers})
     shapes = {m.ns: m for m in markers[-1].markers}

@@ -83,7 +83,10 @@ class ChunkController:
         )
         self._stitcher = Stitcher(self._arms, strategy, planning_margin_ns, card.max_open_loop_ns)
         self._stitcher.speed_scale = speed_scale
-        sending = Sending(clock, _DELIVERY_NS)
+        # What is told of the simulator's time may lag behind what is stamped with it.
+        lagging = clock is not None and simulated
+        leaves = (lambda: max(clock(), self._watch.states.newest_ns)) if lagging else clock
+        sending = Sending(leaves, _DELIVERY_NS)
         self._motion = CommandedMotion(self._arms, self._stitcher, self._watch, self._book, sending, dry_run=dry_run)
         self._chunks = ChunkIntake(self._admission, self._delays, self._watch, self._motion, self._book)
 

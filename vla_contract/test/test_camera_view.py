@@ -32,7 +32,10 @@ def means(image: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("rows", "columns", "height", "width"), [(7, 9, 3, 4), (5, 5, 8, 3), (12, 10, 6, 5), (4, 3, 9, 10), (6, 4, 3, 4)]
+    ("rows", "columns", "height", "width"), [
+        (7, 9, 3, 4), (5, 5, 8, 3), (12, 10, 6, 5), (4, 3, 9, 10), (6, 4, 3, 4), (9, 8, 3, 4),
+        (6, 12, 3, 4), (6, 8, 3, 4), (3, 8, 3, 4),
+    ],
 )
 def test_each_pixel_is_the_rounded_mean_of_its_area(rows, columns, height, width):
     image = noise(rows, columns)

@@ -73,11 +73,11 @@ def test_rows_come_back_from_the_file(tmp_path):
     report = make_report(
         phase=1, verdict=2, clamps=[(0, "velocity j1", 0.25)], planned_actions=[[1, 2, 3]], step_stamps_ns=[99]
     )
-    with EvidenceWriter(tmp_path / "run" / "evidence.jsonl") as writer:
+    with EvidenceWriter(tmp_path / "out" / "run" / "evidence.jsonl") as writer:
         writer.write(observation_row(make_observation(), chunk.run_id, 3))
         writer.write(chunk_row(chunk))
         writer.write(report_row(report))
-    seen, decided, done = read_rows(tmp_path / "run" / "evidence.jsonl")
+    seen, decided, done = read_rows(tmp_path / "out" / "run" / "evidence.jsonl")
     assert (seen["kind"], decided["kind"], done["kind"]) == ("observation", "chunk", "report")
     assert seen["run_id"] == decided["run_id"] and seen["sequence"] == 3
     assert decided["action_space"] == "EE_DELTA" and decided["horizon"] == 1

@@ -238,3 +238,13 @@ def test_a_clock_that_was_set_back_forgets_what_lies_ahead_of_it():
     history.add(T0 + 900 * MS, ["a"], [1.0], received_ns=T0 + 900 * MS)
     assert history.add(T0 + 10 * MS, ["a"], [5.0], received_ns=T0)
     assert history.newest()[0] == 5.0 and history.stamps_ns()[0] == T0 + 10 * MS
+
+
+def test_where_no_lead_is_said_what_is_stamped_now_is_of_now():
+    history = StateHistory(["a.position"])
+    for stamp_ns in (100, 90):
+        history.add(stamp_ns, ["a"], [stamp_ns / 100])
+    history.settle(100)
+    assert history.newest().tolist() == [1.0], "the second is a straggler"
+    history.settle(99)
+    assert history.newest().tolist() == [0.9], "the first was of the future"

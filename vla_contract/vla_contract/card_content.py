@@ -33,7 +33,7 @@ class CardContent(Section):
     )
     state: StateCard = Field(description="the proprioceptive fields")
     action: ActionCard = Field(description="the policy's output")
-    max_open_loop: float = Field(description="longest motion on one chunk, from its stamp [s]")
+    max_open_loop: float = Field(description="when the arm is at rest again, from the stamp of its newest chunk [s]")
     tasks: list[TaskCard] = Field(min_length=1, description="what the cell is for")
     dataset: DatasetCard = Field(description="the training data")
     failure_modes: list[str] = Field(default_factory=list, description="known ways to fail, in words")

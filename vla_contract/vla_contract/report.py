@@ -40,6 +40,7 @@ class Verdict(IntEnum):
     SUPERSEDED = 15
     LOST = 16
     CONTENDED = 17
+    LATE = 18
 
     @property
     def is_refusal(self) -> bool:

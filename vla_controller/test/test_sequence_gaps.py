@@ -1,9 +1,11 @@
 """A gap in the sequence is reported, and never as a flood: a stop waits behind what one call publishes."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
-from cells import MS, RUN, Rig, make_card, straight
+from cells import MS, RUN, Rig, make_card, make_chunk, straight
 
 from vla_contract.report import Verdict
 from vla_controller.intake.admission import Admission
@@ -96,3 +98,47 @@ def test_what_one_call_of_the_controller_reports_of_a_gap_stays_small():
         rig.run(10)
         sizes.append(sum(report.verdict is Verdict.LOST for report in rig.reports[before:]))
     assert max(sizes) == AT_ONCE and sum(sizes) == MOST + 1
+
+
+def phases(rig, sequence):
+    return [(report.phase.name, report.verdict.name) for report in rig.reports if report.sequence == sequence]
+
+
+@pytest.mark.parametrize("way", ["chunk", "malformed", "another card"])
+def test_what_was_told_lost_and_arrives_is_late_and_not_closed_again(way):
+    rig = Rig()
+    rig.send(straight(), 0)
+    rig.run(100)
+    rig.send(straight(), 2)
+    rig.run(600)
+    counts = dict(vars(rig.controller.snapshot(rig.now).counts))
+    assert phases(rig, 1) == [("CLOSED", "LOST")] and counts["chunks_lost"] == 1
+    before = rig.tool(rig.now + 300 * MS)
+    late = make_chunk(rig.card, straight((0.0, 0.2, 0.0)), rig.now - 400 * MS, 1)
+    if way == "malformed":
+        rig.take(rig.controller.on_malformed(late, "no chunk", rig.now))
+    else:
+        late = replace(late, card_hash="x") if way == "another card" else late
+        rig.take(rig.controller.on_chunk(late, rig.now))
+    assert phases(rig, 1) == [("CLOSED", "LOST"), ("SCHEDULED", "LATE")]
+    assert "sequence 1 arrived after it was told LOST" in rig.reports[-1].message
+    assert vars(rig.controller.snapshot(rig.now).counts) == counts, "it is counted already"
+    rig.run(50)
+    assert np.array_equal(rig.tool(rig.now + 250 * MS), before), "and moves nothing"
+
+
+@pytest.mark.parametrize(("sequence", "verdict"), [(3, "LATE"), (948, "LATE"), (7, "OUT_OF_ORDER"), (960, "LATE"), (1001, "")])
+def test_of_those_that_were_told_as_one_each_is_late(admission, sequence, verdict):
+    register(admission, 0, 1000)
+    register(admission, 7, now_ns=MS)
+    reported(admission)
+    refusal = admission.check_lost(RUN, sequence) or admission.check_order(SimpleNamespace(run_id=RUN, sequence=sequence))
+    assert (refusal.verdict.name if refusal else "") == verdict
+    assert admission.check_lost("b" * 32, sequence) is None
+
+
+def test_one_that_comes_just_before_it_would_be_told_is_only_out_of_order(admission):
+    register(admission, 0, 2)
+    assert admission.lost(LATE - 1) == [] and admission.check_lost(RUN, 1) is None
+    register(admission, 1, now_ns=LATE - 1)
+    assert admission.lost(10 * LATE) == [] and admission.check_lost(RUN, 1) is None

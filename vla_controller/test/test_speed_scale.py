@@ -18,7 +18,8 @@ def test_a_tenth_of_the_speed_takes_ten_times_as_long():
     q, v, _ = rig.controller.commanded_at(rig.now)
     assert np.linalg.norm((rig.model.jacobian(q) @ v)[:3]) < 0.03
     rig.run(2500)
-    assert rig.tool()[0, 3] - start == pytest.approx(0.04, abs=0.006)
+    # 2 cm a second until the stop begins, 0.4 s before the open-loop limit of 2 s; the stop itself is some way, too
+    assert rig.tool()[0, 3] - start == pytest.approx(0.034, abs=0.004)
 
 
 def test_the_open_loop_limit_stays_however_slow_the_steps():

@@ -75,6 +75,9 @@ class ChunkIntake:
 
     def _admit(self, chunk: ActionChunk, now_ns: int) -> Refusal | None:
         admission = self._admission
+        late = admission.check_lost(chunk.run_id, chunk.sequence)
+        if late is not None:
+            return late
         refusal = admission.check_card(chunk)
         if refusal is None and chunk.horizon:
             refusal = admission.check_content(chunk)

@@ -22,6 +22,7 @@ from vla_controller.planning.arm_group import ArmGroup
 from vla_controller.planning.kernels.first_use import know_types
 from vla_controller.planning.sending import Sending
 from vla_controller.planning.stitcher import Stitcher
+from vla_controller.refusal import Refusal
 from vla_motion.model import RobotModel
 
 PLANNING_MARGIN_NS = 40_000_000
@@ -238,8 +239,9 @@ class ChunkController:
         """A message that is no chunk; ``chunk`` carries what could be read of it (run, sequence, stamp)."""
         output = Output()
         self._advance(now_ns, output)
+        refusal = self._admission.check_lost(chunk.run_id, chunk.sequence) or Refusal(Verdict.SHAPE, reason)
         self._admission.register(chunk, now_ns, may_begin_run=False)
-        output.reports += self._book.refuse(chunk, Verdict.SHAPE, reason, now_ns, received_steady_ns)
+        output.reports += self._book.refuse(chunk, *refusal, now_ns, received_steady_ns)
         return self._finish(output, now_ns)
 
     def published(self, steady_ns: int) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from vla_motion import collision_kernels
 from vla_motion.collision import CollisionModel
+from vla_motion.collision_levers import pair_levers
 from vla_motion.kinematics import inverse
 from vla_motion.model import ModelError, RobotModel
 
@@ -261,3 +262,16 @@ def test_speed_bounds_hold_over_each_cell():
         speed = np.abs(t[:, None] ** np.arange(5) @ (C[0, 1:, 0] * np.arange(1, 6))).max()
         assert path <= bound + 1e-12
         assert speed * (end - begin) <= bound + 1e-12
+
+
+@pytest.mark.parametrize(("offset", "most"), [(0.3, 0.3 + 0.05 + 0.11), (-0.3, 0.3 + 0.05 + 0.11), (0.0, 0.05 + 0.11)])
+def test_a_lever_beyond_a_slide_is_no_longer_than_half_its_stroke_makes_it(offset, most):
+    """A ball of 5 cm beside the axis of a hinge, on a slide of 20 cm along it, with what a slide may overrun."""
+    model = RobotModel.from_mjcf(
+        """<mujoco><worldbody><body name="base"><body name="a"><joint name="j1" axis="0 0 1"/>
+<inertial pos="0 0 0" mass="1" diaginertia="1 1 1"/><body name="b"><joint name="j2" type="slide" axis="0 0 1" range="-0.1 0.1"/>
+<inertial pos="0 0 0" mass="1" diaginertia="1 1 1"/><site name="tool"/></body></body></body></worldbody></mujoco>""",
+        ["j1", "j2"], "tool", "base",
+    )  # fmt: skip
+    levers = pair_levers(model, (0, np.array([[5.0, 0.0, 0.0]]), 0.1), (2, np.array([[offset, 0.0, 0.0]]), 0.05))
+    assert levers[1] == 1.0 and abs(offset) + 0.05 <= levers[0] <= most + 1e-9

@@ -1,4 +1,4 @@
-"""Every chunk handed in is closed exactly once, every gap lost at most once, and the steps of the accepted ones add up."""
+"""Every chunk is closed exactly once, by being told LOST where it comes after that; the steps of the accepted ones add up."""
 
 from __future__ import annotations
 
@@ -79,6 +79,11 @@ class Books:
             self._add("scheduled_twice", 1, time_ns, entry.index)
         if entry.closed >= entry.scheduled:
             self._add("scheduled_after_closed", 1, time_ns, entry.index)
+        told_lost = bool(self._lost[report.run_id, report.sequence])
+        if told_lost != (report.verdict is Verdict.LATE):
+            self._add("late_without_lost" if not told_lost else "lost_and_taken", 1, time_ns, entry.index, report.verdict.name)
+        if report.verdict is Verdict.LATE:
+            entry.closed += 1
         if report.verdict is Verdict.ACCEPTED:
             entry.accepted += 1
             self.accepted += 1

@@ -16,7 +16,7 @@ from vla_contract.chunk import ActionChunk
 
 FLAWS = (
     "not_finite", "permuted", "misnamed", "card_hash", "space", "period", "too_long", "frame", "stale", "future",
-    "malformed", "brake", "old_run", "replayed", "late_order", "invalid_soon",
+    "malformed", "brake", "old_run", "replayed", "late_order", "late_by_far", "invalid_soon",
 )  # fmt: skip
 _FLAWED = 0.08
 
@@ -38,6 +38,7 @@ class ChunkMaker:
         self._run = self._new_id()
         self._old_runs: list[str] = []
         self._held: ActionChunk | None = None
+        self._far: list[tuple[int, ActionChunk]] = []
         self._newest: ActionChunk | None = None
         horizon, period = card.action.horizon, card.action.step_period
         self._usual_valid = int(max(0.3, horizon * period * rng.uniform(0.7, 1.6)) * 1e9)
@@ -53,12 +54,17 @@ class ChunkMaker:
         if rng.random() < 0.01:
             self._sequence += int(rng.integers(1, 4))
         good = self._good(stamp_ns, wish_ns, commanded, observed)
+        if self._far and self._far[0][0] <= self._sequence:  # long after it was told lost, or nearly so
+            return [Delivery(good), Delivery(self._far.pop(0)[1])]
         if self._held is not None:  # the one before comes after this one
             held, self._held = self._held, None
             return [Delivery(good), Delivery(held)]
         flaw = str(rng.choice(FLAWS)) if rng.random() < _FLAWED else ""
         if flaw == "late_order":
             self._held = good
+            return []
+        if flaw == "late_by_far":
+            self._far.append((self._sequence + int(rng.integers(3, 30)), good))
             return []
         previous, self._newest = self._newest, good
         if not flaw:
@@ -73,8 +79,8 @@ class ChunkMaker:
 
     def rest(self) -> list[Delivery]:
         """What is still held back."""
-        held, self._held = self._held, None
-        return [Delivery(held)] if held is not None else []
+        held, self._held, far, self._far = self._held, None, self._far, []
+        return [Delivery(chunk) for chunk in (held, *(chunk for _, chunk in far)) if chunk is not None]
 
     def _new_id(self) -> str:
         return uuid.UUID(bytes=self._rng.bytes(16)).hex

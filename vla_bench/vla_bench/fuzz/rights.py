@@ -35,8 +35,7 @@ class Rights:
         its validity and the open-loop limit); None: nothing was accepted that would make the motion longer. free: no
         limit, as on the way home.
         """
-        count = len(message.times_ns)
-        end = message.stamp_ns - ahead_ns + int(message.times_ns[-1]) if count else now_ns
+        count, end = len(message.times_ns), self._end_ns(message, now_ns, ahead_ns)
         still = bool(
             count
             and np.ptp(message.positions, axis=0).max() == 0.0
@@ -45,3 +44,11 @@ class Rights:
         allowed = max(self.end_ns, now_ns) if deadline_ns is None else deadline_ns + self.brake_ns
         self.end_ns = end
         return 0 if free or still else max(0, end - allowed)  # a message that stands still moves nothing, however long
+
+    def beyond_ns(self, message: JointTrajectory, now_ns: int, ahead_ns: int, rest_by_ns: int) -> int:
+        """By how much a message comes to rest later than at rest_by_ns, in physical time; 0 where it does not. Call it first."""
+        return max(0, self._end_ns(message, now_ns, ahead_ns) - rest_by_ns)
+
+    @staticmethod
+    def _end_ns(message: JointTrajectory, now_ns: int, ahead_ns: int) -> int:
+        return message.stamp_ns - ahead_ns + int(message.times_ns[-1]) if len(message.times_ns) else now_ns

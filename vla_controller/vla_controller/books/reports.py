@@ -1,7 +1,7 @@
 """The books: every chunk received is reported SCHEDULED and, once, CLOSED.
 
 A chunk that is refused gets both at once, SCHEDULED with the verdict and an empty plan. So does a brake (horizon 0).
-A gap in the sequence gets CLOSED alone, with the verdict LOST.
+A gap in the sequence gets CLOSED alone, with the verdict LOST; what arrives after that, SCHEDULED alone, with LATE.
 """
 
 from __future__ import annotations
@@ -93,7 +93,10 @@ class ReportBook:
     def refuse(
         self, chunk: ActionChunk, verdict: Verdict, message: str, now_ns: int, received_steady_ns: int
     ) -> list[ChunkReport]:
-        """SCHEDULED and CLOSED of a chunk that is not executed, or of a brake."""
+        """SCHEDULED and CLOSED of a chunk that is not executed, or of a brake; of one that was told LOST, which is counted
+        already, SCHEDULED alone."""
+        if verdict is Verdict.LATE:
+            return [_report(chunk, Phase.SCHEDULED, verdict, message, now_ns, received_steady_ns=received_steady_ns)]
         self.counts.chunks_received += 1
         if verdict.is_refusal:
             self.counts.chunks_refused += 1

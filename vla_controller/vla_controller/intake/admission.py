@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 from itertools import islice
 
@@ -19,6 +19,7 @@ _RUNS_REMEMBERED = 256
 _LOST_SINGLY = 50  # of one gap: a policy that counts in milliseconds makes one of hundreds with each chunk
 _LOST_WAITING = 500  # that are to be reported one by one, of all gaps
 _LOST_AT_ONCE = 32  # 40 us each to publish, and a stop waits behind them
+_TOLD_REMEMBERED = 2000
 
 
 @dataclass(eq=False)
@@ -39,6 +40,10 @@ class _Rest:
                 self.came.remove(self.last)
                 self.last -= 1
 
+    def has(self, run_id: str, sequence: int) -> bool:
+        """It is one of them."""
+        return run_id == self.run_id and self.first <= sequence <= self.last and sequence not in self.came
+
     @property
     def number(self) -> int:
         return self.last - self.first + 1 - len(self.came)
@@ -57,11 +62,18 @@ class Admission:
         self._early: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._missing: OrderedDict[tuple[str, int], int] = OrderedDict()
         self._rests: list[_Rest] = []
+        self._told: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._told_rests: deque[_Rest] = deque(maxlen=_RUNS_REMEMBERED)
 
     @property
     def run_id(self) -> str | None:
         """The newest run let in; None before the first."""
         return self._run
+
+    def check_lost(self, run_id: str, sequence: int) -> Refusal | None:
+        """The chunk was not told LOST, be it as one of many."""
+        told = (run_id, sequence) in self._told or any(rest.has(run_id, sequence) for rest in self._told_rests)
+        return Refusal(Verdict.LATE, f"sequence {sequence} arrived after it was told LOST") if told else None
 
     def check_card(self, chunk: ActionChunk) -> Refusal | None:
         """The chunk comes from the same interface card."""
@@ -192,9 +204,11 @@ class Admission:
         due = list(islice((rest for rest in self._rests if now_ns >= rest.until_ns), _LOST_AT_ONCE))
         self._rests = [rest for rest in self._rests if rest not in due]
         lost = [(rest.run_id, rest.last, rest.number - 1) for rest in due if rest.number]
+        self._told_rests += due
         singly = (key for key, until in self._missing.items() if now_ns >= until)
         for key in list(islice(singly, _LOST_AT_ONCE - len(lost))):
             del self._missing[key]
+            _remember(self._told, key, _TOLD_REMEMBERED)
             lost.append((*key, 0))
         return lost
 
@@ -206,7 +220,7 @@ class Admission:
             rest.until_ns = now_ns + _LATE_NS
 
 
-def _remember(memory: OrderedDict, key) -> None:
+def _remember(memory: OrderedDict, key, most: int = _RUNS_REMEMBERED) -> None:
     memory[key] = None
-    while len(memory) > _RUNS_REMEMBERED:
+    while len(memory) > most:
         memory.popitem(last=False)

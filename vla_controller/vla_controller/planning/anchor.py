@@ -17,10 +17,10 @@ class Schedule:
     """When the steps of a chunk are due, and which of them are planned.
 
     due_ns (H,) int64: when target i is to be reached. Steps first .. last - 1 are planned: those before are past, or
-    committed to what was planned already; those from ``last`` on are due after deadline_ns, the open-loop limit.
-    partial: share of step ``last`` that is done until the deadline, 0 where none is. splice_ns: when the new motion takes
-    over. period_ns: from step to step, stretched by the speed scale. at_rest: the chunk found the arm at rest, and its
-    step 0 starts at the splice.
+    committed to what was planned already; those from ``last`` on are due after deadline_ns, when the stop has to begin.
+    partial: share of step ``last`` that is done until the deadline, 0 where none is. rest_by_ns: when the arm is at rest at
+    the latest. splice_ns: when the new motion takes over. period_ns: from step to step, stretched by the speed scale.
+    at_rest: the chunk found the arm at rest, and its step 0 starts at the splice.
     """
 
     due_ns: np.ndarray
@@ -29,6 +29,7 @@ class Schedule:
     partial: float
     splice_ns: int
     deadline_ns: int
+    rest_by_ns: int
     period_ns: int
     at_rest: bool
 
@@ -51,6 +52,7 @@ def make_schedule(
     *,
     at_rest: bool,
     speed_scale: float = 1.0,
+    brake_ns: int = 0,
     whole_ms: bool = True,
 ) -> Schedule:
     """Due times of the steps of a chunk whose new motion can take over at splice_ns at the earliest.
@@ -58,7 +60,7 @@ def make_schedule(
     At rest, step 0 begins at the splice. Else step i is due at stamp + (i + 1) * period, committed steps stay as they
     were planned, and the splice is moved (by less than 1 ms, or to the end of the last committed step) to lie a whole
     number of milliseconds before the first step planned; not where whole_ms is False. speed_scale stretches the period; the
-    open-loop limit stays.
+    open-loop limit stays: until then the arm is at rest, and brake_ns before it the last step ends.
     """
     period_ns = round(chunk.step_period_ns / speed_scale)
     due = (splice_ns if at_rest else chunk.stamp_ns) + period_ns * np.arange(1, chunk.horizon + 1, dtype=np.int64)
@@ -69,7 +71,8 @@ def make_schedule(
         first = int(np.searchsorted(due, splice_ns + SHORTEST_FIRST_NS, side="left"))
         if whole_ms and first < chunk.horizon:
             splice_ns = int(due[first]) - (int(due[first]) - splice_ns) // 1_000_000 * 1_000_000
-    deadline_ns = chunk.stamp_ns + min(chunk.valid_for_ns, max_open_loop_ns)
+    rest_by_ns = chunk.stamp_ns + max_open_loop_ns
+    deadline_ns = min(chunk.stamp_ns + chunk.valid_for_ns, rest_by_ns - brake_ns)
     last = max(first, int(np.searchsorted(due, deadline_ns, side="right")))
     partial = 0.0
     if last < chunk.horizon:
@@ -77,4 +80,4 @@ def make_schedule(
         partial = (deadline_ns - before) / period_ns
         if partial < _SHORTEST_PART or deadline_ns - max(before, splice_ns) < SHORTEST_FIRST_NS:
             partial = 0.0
-    return Schedule(due, first, last, partial, splice_ns, deadline_ns, period_ns, at_rest)
+    return Schedule(due, first, last, partial, splice_ns, deadline_ns, rest_by_ns, period_ns, at_rest)

@@ -69,7 +69,7 @@ def plan_chunk(
     """
     start = timeline.sample(schedule.splice_ns)
     knots = schedule.knots_ns
-    effort = Effort.full(len(knots), schedule.period_ns * 1e-9)
+    effort = Effort.full(len(knots), schedule.period_ns * 1e-9, schedule.rest_by_ns - int(knots[-1]))
     wanted: list[Wanted] = []
     shaped_by = None
     reasons: list[Violation] = []

@@ -12,6 +12,7 @@ from vla_controller.planning.planner import smoothing_weight
 _CUTOFF = 30.0  # [rad/s]
 _LOOSEST = 5.0  # [rad/s]
 _ROUNDS = 8
+SHORTEST_BRAKE_NS = 100_000_000
 _LADDERS = {
     "inset": (0.002, 0.006, 0.015, 0.03, 0.06),
     "joint_margin": (0.01, 0.03, 0.08, 0.2),
@@ -19,6 +20,7 @@ _LADDERS = {
     "scale": (1.0, 0.7, 0.4, 0.15),
     "brake_ns": (400_000_000, 600_000_000, 800_000_000),
 }
+BRAKES_NS = _LADDERS["brake_ns"]
 # which of them gives way to which kind of violation, before "scale"
 _ANSWERS = {
     "workspace": "inset",
@@ -34,9 +36,9 @@ class Effort:
     """How a chunk is followed.
 
     weights: of the wanted positions, one for each planned step. inset [m] of the targets off the workspace box;
-    joint_margin [rad] off the joint limits; share of the speed limits; brake_ns: the stop after the last step; scale: of
-    the targets' distance from a plain stop; full_weight: the weight of a step that did not give way; rounds: how
-    often smoothing gave way.
+    joint_margin [rad] off the joint limits; share of the speed limits; brake_ns: the stop after the last step, at most
+    room_ns; scale: of the targets' distance from a plain stop; full_weight: the weight of a step that did not give way;
+    rounds: how often smoothing gave way.
     """
 
     weights: tuple[float, ...]
@@ -44,15 +46,17 @@ class Effort:
     joint_margin: float = _LADDERS["joint_margin"][0]
     share: float = _LADDERS["share"][0]
     brake_ns: int = _LADDERS["brake_ns"][0]
+    room_ns: int = _LADDERS["brake_ns"][-1]
     scale: float = 1.0
     full_weight: float = 0.0
     rounds: int = 0
 
     @classmethod
-    def full(cls, planned: int, period: float) -> Effort:
-        """For this number of planned steps, ``period`` [s] apart."""
+    def full(cls, planned: int, period: float, room_ns: int) -> Effort:
+        """For this number of planned steps, ``period`` [s] apart, and room_ns until the arm has to be at rest."""
         weight = smoothing_weight(_CUTOFF, period)
-        return cls((weight,) * planned, full_weight=weight)
+        brake_ns = min(_LADDERS["brake_ns"][0], room_ns)
+        return cls((weight,) * planned, brake_ns=brake_ns, room_ns=room_ns, full_weight=weight)
 
     def yielding(self, violation: Violation) -> Effort | None:
         """The next softer way against this violation; None where every way has been tried."""
@@ -69,6 +73,11 @@ class Effort:
         ladder = _LADDERS[name]
         return replace(self, **{name: ladder[ladder.index(getattr(self, name)) + 1]})
 
+    def _longer_brake(self) -> int | None:
+        """The next longer stop; None where there is none, or no room."""
+        longer = [brake_ns for brake_ns in _LADDERS["brake_ns"] if self.brake_ns < brake_ns <= self.room_ns]
+        return longer[0] if longer else None
+
     def _smoother(self, violation: Violation) -> Effort | None:
         """Smoother about the violation, wider each time; elsewhere as before. None where that has been tried enough."""
         if self.rounds == _ROUNDS:
@@ -80,9 +89,7 @@ class Effort:
         weights = np.array(self.weights)
         # acceleration goes with the cutoff, the weight with its sixth power
         weights[near] = np.maximum(weights[near] * min(0.5, 0.8 * (1.0 + violation.ratio) ** -6), loosest)
-        brake = _LADDERS["brake_ns"]
-        longer = violation.segment >= len(steps) and self.brake_ns != brake[-1]
-        if tuple(weights) == self.weights and not longer:
+        longer = self._longer_brake() if violation.segment >= len(steps) else None
+        if tuple(weights) == self.weights and longer is None:
             return None
-        smoother = replace(self, weights=tuple(weights.tolist()), rounds=self.rounds + 1)
-        return smoother._next("brake_ns") if longer else smoother
+        return replace(self, weights=tuple(weights.tolist()), rounds=self.rounds + 1, brake_ns=longer or self.brake_ns)

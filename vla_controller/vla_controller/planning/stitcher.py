@@ -13,7 +13,7 @@ from vla_controller.planning.anchor import Schedule, make_schedule
 from vla_controller.planning.arm import Request
 from vla_controller.planning.arm_group import ArmGroup
 from vla_controller.planning.chunk_plan import ChunkPlan, make_requests, plan_chunk
-from vla_controller.planning.limits import Violation
+from vla_controller.planning.effort import BRAKES_NS, SHORTEST_BRAKE_NS
 from vla_controller.planning.strategy import make_strategy
 from vla_controller.refusal import Refusal
 
@@ -64,15 +64,31 @@ class Stitcher:
         refusal = self._check_reference(chunk)
         if refusal is None and not self._arms.may_send(now_ns):
             refusal = Refusal(Verdict.SUPERSEDED, "the trajectory before it may still be on its way")
-        schedule = refusal or self._schedule(chunk, now_ns)
-        if isinstance(schedule, Refusal):
-            return schedule
+        return refusal or self._plan(chunk, now_ns)
+
+    def _plan(self, chunk: ActionChunk, now_ns: int) -> Stitched | Refusal:
+        """All steps where the stop behind them is over by the open-loop limit; else as many as leave it more and more time."""
         arms, timeline = self._arms.arms, self._arms.timeline
-        requests = make_requests(arms, timeline, chunk, schedule)
-        plan = plan_chunk(arms, self.strategy.shape(requests, now_ns), timeline, chunk, schedule)
-        if isinstance(plan, Violation):
-            return Refusal(Verdict.INFEASIBLE, f"no motion within the limits: {plan}; the motion under way stays")
-        return Stitched(schedule, plan, requests)
+        refusal: Refusal | None = None
+        tried = None
+        for brake_ns in (0, *BRAKES_NS):
+            schedule = self._schedule(chunk, now_ns, brake_ns)
+            if isinstance(schedule, Refusal):
+                return refusal or schedule
+            until_ns = int(schedule.knots_ns[-1])
+            if until_ns == tried or schedule.rest_by_ns - until_ns < SHORTEST_BRAKE_NS:
+                continue
+            tried = until_ns
+            requests = make_requests(arms, timeline, chunk, schedule)
+            plan = plan_chunk(arms, self.strategy.shape(requests, now_ns), timeline, chunk, schedule)
+            if isinstance(plan, ChunkPlan):
+                return Stitched(schedule, plan, requests)
+            refusal = refusal or Refusal(
+                Verdict.INFEASIBLE, f"no motion within the limits: {plan}; the motion under way stays"
+            )
+            if plan.segment < len(schedule.knots_ns):  # not for want of time to stop
+                break
+        return refusal or Refusal(Verdict.EXPIRED, "no step is due early enough to be at rest by the open-loop limit")
 
     def commit(self, stitched: Stitched, now_ns: int) -> None:
         """Makes it the motion under way."""
@@ -80,10 +96,14 @@ class Stitcher:
         self._arms.splice(now_ns, stitched.schedule.splice_ns, plan.times_ns, plan.q, plan.v, plan.a)
         self.strategy.accepted(stitched.requests)
 
-    def _schedule(self, chunk: ActionChunk, now_ns: int) -> Schedule | Refusal:
-        """When the chunk's steps are due, or why none can be."""
+    def _schedule(self, chunk: ActionChunk, now_ns: int, brake_ns: int) -> Schedule | Refusal:
+        """When the chunk's steps are due, the last at least brake_ns before the open-loop limit, or why none can be.
+
+        Where that limit leaves less than twice as much, half of what it leaves is for the stop.
+        """
         arms, at_rest = self._arms, not self._arms.moving(now_ns)
         splice_ns = arms.splice_instant(now_ns + self.margin_ns)
+        room_ns = chunk.stamp_ns + self._max_open_loop_ns - splice_ns
         if not at_rest:
             period_ns = round(chunk.step_period_ns / self._speed_scale)
             refusal = self.strategy.refusal(chunk, period_ns, splice_ns - chunk.stamp_ns)
@@ -95,6 +115,7 @@ class Stitcher:
             max_open_loop_ns=self._max_open_loop_ns,
             at_rest=at_rest,
             speed_scale=self._speed_scale,
+            brake_ns=min(brake_ns, max(room_ns, 0) // 2),
         )
         for _ in range(_ROUNDS):  # moving the splice to whole milliseconds before a step may bring it near a knot again
             schedule = schedule_of(splice_ns)

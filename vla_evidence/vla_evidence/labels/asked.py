@@ -11,7 +11,7 @@ REFUSED_FOR = "no motion within the limits: "
 
 
 _TOO_OLD = frozenset({Verdict.STALE, Verdict.EXPIRED})
-_LATE_OR_LOST = _TOO_OLD | {Verdict.OUT_OF_ORDER, Verdict.OLD_RUN, Verdict.SUPERSEDED, Verdict.LOST}
+_LATE_OR_LOST = _TOO_OLD | {Verdict.OUT_OF_ORDER, Verdict.OLD_RUN, Verdict.SUPERSEDED, Verdict.LOST, Verdict.LATE}
 
 
 class Asked(NamedTuple):

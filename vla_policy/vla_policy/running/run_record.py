@@ -137,7 +137,7 @@ class RunRecord:
                 self.refused_in_a_row = 0
                 self.under_way = report
                 self.takeover_delays_ns.append(takeover_ns(report) - report.chunk_stamp_ns)
-            elif report.verdict.is_refusal:
+            elif report.verdict.is_refusal and report.verdict != Verdict.LATE:  # that one is counted lost
                 self.counts.chunks_refused += 1
                 self.refused_in_a_row += 1
                 self.last_refusal = report

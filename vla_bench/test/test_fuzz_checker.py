@@ -9,6 +9,7 @@ from vla_bench.fuzz.books import Books
 from vla_bench.fuzz.curve import Executed, refusal
 from vla_bench.fuzz.curve_check import ArmLimits, CurveCheck
 from vla_bench.fuzz.geometry import frames, segment_distance, self_distances, table_distances
+from vla_bench.fuzz.random_cell import make_cell
 from vla_bench.fuzz.robots import PANDA, ROBOTS, mjcf, urdf
 from vla_contract.action_space import ActionSpace
 from vla_contract.chunk import ActionChunk
@@ -105,6 +106,25 @@ def test_an_arm_that_touches_itself_is_found():
     executed = after((message([HOME, folded, HOME], [0, 2_000, 4_000]), 1_000))
     assert kinds_of(executed, limits())["self_collision"] > 0.01
     assert kinds_of(executed, limits(self_collision=False)) == {}
+
+
+def test_a_hand_in_the_forearm_is_found_though_only_two_joints_lie_between_them():
+    inside, clear = (np.array([0.0, 0.8, 0.0, -1.4, 0.0, joint6, -0.7854]) for joint6 in (0.25, 0.9))
+    distance = dict(zip(PANDA.pairs(), self_distances(PANDA, frames(PANDA, inside[None]))[:, 0]))
+    assert min(distance, key=distance.get) == (5, 8) and distance[5, 8] < -0.01
+    assert kinds_of(after((message([clear, inside], [0, 2_000]), 1_000), start=clear), limits()) == {
+        "self_collision": pytest.approx(-distance[5, 8], abs=1e-6)
+    }
+
+
+@pytest.mark.parametrize("robot", ROBOTS.values(), ids=list(ROBOTS))
+def test_no_two_bodies_that_the_checker_holds_apart_touch_wherever_the_arm_is(robot):
+    """Or it would judge what nothing can change; and none of them touches where an episode begins."""
+    q = np.random.default_rng(0).uniform(robot.lower, robot.upper, (2_000, robot.joint_count))
+    assert (self_distances(robot, frames(robot, q)).max(axis=1) > 0.005).all()
+    starts = [make_cell(seed) for seed in range(150)]
+    starts = np.concatenate([cell.start for cell in starts if cell.robot is robot] or [np.array([robot.home])])
+    assert self_distances(robot, frames(robot, starts)).min() > 0.0
 
 
 def test_one_that_begins_outside_may_stay_there_but_not_go_further():

@@ -1,4 +1,4 @@
-"""The controller's figures, part by part: fuzz, cost, seams, clean chunks, faults."""
+"""The controller's figures, part by part: fuzz, self-collision, cost, seams, clean chunks, faults."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ from rich.console import Console
 from vla_bench.machine import describe_machine
 from vla_contract.card import load_card
 
-PARTS = ("fuzz", "cost", "seam", "clean", "faults")
+PARTS = ("fuzz", "self_collision", "cost", "seam", "clean", "faults")
 FUZZ_CHUNKS = 20_000
 FUZZ_LONG_CHUNKS = 1_000_000
 
 
 def measure_part(
-    part: str, card_path: str, checkpoint: str, out: Path, docs: Path, console: Console, *, long: bool
+    part: str, card_path: str, checkpoint: str, out: Path, docs: Path, console: Console, *, long: bool, postures: int
 ) -> dict:
-    """Keys below ``controller`` that this part fills. docs: folder for the pages and images that it writes.
+    """Keys below ``controller`` that this part fills. docs: folder for the pages and images that it writes. postures: of each
+    arm, for self_collision.
 
     long: the fuzz is FUZZ_LONG_CHUNKS, goes on where it was interrupted, and is kept in docs/figures/fuzz_long.json;
     clean chunks are counted over five times the episodes.
     """
     measures: dict[str, Callable[[], dict]] = {
         "fuzz": lambda: fuzz_long(out, docs) if long else fuzz(),
+        "self_collision": lambda: self_collision(postures, console),
         "cost": lambda: cost(card_path, docs, console),
         "seam": lambda: seam(card_path, docs, console),
         "clean": lambda: clean(card_path, console, 30 if long else 6),
@@ -53,6 +55,13 @@ def fuzz_long(out: Path, docs: Path, chunks: int = FUZZ_LONG_CHUNKS) -> dict:
     kept = {"date": datetime.date.today().isoformat(), "machine": describe_machine(), "figures": figures}
     (docs / "fuzz_long.json").write_text(json.dumps(kept, indent=2) + "\n")
     return {"fuzz_long": figures}
+
+
+def self_collision(postures: int, console: Console) -> dict:
+    """Random postures of the shipped arms, judged by MuJoCo and by coal against the checker."""
+    from vla_bench.controller.self_collision import measure
+
+    return {"self_collision": measure(postures, _processes(), progress=console.print)}
 
 
 def cost(card_path: str, docs: Path, console: Console) -> dict:

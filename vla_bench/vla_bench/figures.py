@@ -20,8 +20,8 @@ PACKED = "jpeg, quality 90"
 
 PARTS = {
     "policy": "policy", "sim": "sim", "graph": "graph",
-    "fuzz": "fuzz", "fuzz_long": "fuzz --long", "cost": "cost", "seam": "seam", "clean_changed_share": "clean",
-    "faults": "faults", "stop_ms": "faults",
+    "fuzz": "fuzz", "fuzz_long": "fuzz --long", "self_collision": "self_collision", "cost": "cost", "seam": "seam",
+    "clean_changed_share": "clean", "faults": "faults", "stop_ms": "faults",
     "ledger_share": "ledger", "chunks": "ledger", "identity_ns": "ledger", "kills": "kills", "lost": "kills",
     "packing": "packing",
     "preflight": "preflight", "replay": "replay", "eval": "trials",
@@ -185,6 +185,12 @@ def _controller(results: Figures, kept: Path | None) -> list[str]:
         rows.append((
             f"{words}: {f['chunks']:,} random chunks with faults, {f['acceptable_share']:.0%} of them acceptable",
             f"{f['violations']} violations, {f['exceptions']} exceptions, {f['unreported']} unreported",
+        ))  # fmt: skip
+    if "self_collision" in results:
+        f = results.part("self_collision")
+        rows.append((
+            f"contacts of an arm with itself, in {f['postures']:,} random postures of each shipped arm, by MuJoCo and coal",
+            f"{f['missed']} missed, {f['false']} refused that are clear",
         ))  # fmt: skip
     if "cost" in results:
         f = results.part("cost")

@@ -5,24 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import coal
 import numpy as np
 import pinocchio as pin
 
 from vla_motion import collision_kernels as kernels
 from vla_motion.collision_geometry import shapes_from_description
-from vla_motion.collision_levers import pair_levers, table_levers
-from vla_motion.collision_shape import ShapeSet, outline, packed
+from vla_motion.collision_pairs import TABLE, always_touching, candidates, geometry_of, look_at
+from vla_motion.collision_shape import ShapeSet, packed
 from vla_motion.model import RobotModel
 
 __all__ = ["MARGIN", "Closest", "CollisionModel", "Contact"]
 
 MARGIN = 0.005
 """Distance that motion keeps from contact [m]."""
-TABLE = "table"
-"""Name of the table among the bodies."""
 
-_SAMPLES = 256  # configurations that decide whether two shapes always touch
 _GJK_ERROR = 2e-6  # [m] coal's distance may be too large by this
 _SMALLEST = 1e-3  # [m] of movement in a cell; where a pair is not proven clear over it, that is a contact
 _BACK = 1e-6  # [m] a pair that began inside the margin may come nearer than it began: what rounding takes
@@ -53,9 +49,10 @@ class Contact:
 class CollisionModel:
     """Collision shapes of an arm and the pairs of them that must not touch.
 
-    Pairs are of shapes whose joints differ by at least 2, and of the table with shapes that can come nearer to it.
-    Those that the description excludes are left out; so are those that touch in every configuration: ignored_pairs
-    names their bodies. body_pairs: bodies of the pairs checked. Not for use from two threads at once.
+    Pairs are of shapes with at least two joints between them (links of one joint meet in it), and of the table with shapes that
+    can come nearer to it. A description's own exclusions are not followed. Shapes that touch in every posture are left out, for
+    nothing could hold them apart: ignored_pairs names their bodies, `unchecked_pairs()` tells more. body_pairs: bodies of the
+    pairs checked. Not for use from two threads at once.
     """
 
     def __init__(
@@ -64,17 +61,9 @@ class CollisionModel:
         self.model = model
         self.table_height = table_height
         self._pin_data = model.pin_model.createData()
-        self._geometry = pin.GeometryModel()
         shape_list = shapes.shapes
-        for number, shape in enumerate(shape_list):
-            self._geometry.addGeometryObject(
-                pin.GeometryObject(f"{number} {shape.name}", shape.joint, pin.SE3(shape.placement), shape.geometry)
-            )
-        if table_height is not None:
-            halfspace = coal.Halfspace(np.array([0.0, 0.0, 1.0]), float(table_height))
-            self._geometry.addGeometryObject(pin.GeometryObject(TABLE, 0, pin.SE3.Identity(), halfspace))
+        self._geometry = geometry_of(shape_list, table_height)
         bodies = [shape.body for shape in shape_list] + [TABLE]
-        outlines = [outline(shape) for shape in shape_list]
         self._shapes = packed(shape_list)
         self._chain = (
             np.array([joint.shortname() == pin.JointModelPZ().shortname() for joint in model.pin_model.joints][1:]),
@@ -82,23 +71,11 @@ class CollisionModel:
             np.array([placement.translation for placement in model.pin_model.jointPlacements][1:]),
         )
         self._table = 0.0 if table_height is None else float(table_height)
-        candidates: list[tuple[int, int, np.ndarray]] = []
-        if self_collision:
-            for a, first in enumerate(shape_list):
-                for b, second in enumerate(shape_list):
-                    if second.joint - first.joint < 2 or frozenset((first.body, second.body)) in shapes.excluded:
-                        continue
-                    candidates.append((a, b, pair_levers(model, outlines[a], outlines[b])))
-        if table_height is not None:
-            for a, enclosed in enumerate(outlines):
-                levers = table_levers(model, enclosed)
-                if levers.any():
-                    candidates.append((a, -1, levers))
-        self._use(candidates)
-        touching = self._always_touching()
-        names = [(bodies[a], bodies[b]) for a, b, _ in candidates]
-        self.ignored_pairs = tuple(sorted({names[p] for p in touching}))
-        self._use([candidate for p, candidate in enumerate(candidates) if p not in touching])
+        pairs = candidates(model, shape_list, self_collision=self_collision, table_height=table_height)
+        self._use(pairs)
+        touching = always_touching(model, self._geometry)
+        self.ignored_pairs = tuple(sorted({(bodies[pairs[p][0]], bodies[pairs[p][1]]) for p in touching}))
+        self._use([pair for p, pair in enumerate(pairs) if p not in touching])
         self._names = [(bodies[a], bodies[b]) for a, b in self._pairs]
         self.body_pairs = tuple(sorted(set(self._names)))
         # compiles the kernels, which takes seconds the first time on a machine, before motion depends on them
@@ -170,27 +147,10 @@ class CollisionModel:
         C[:, 1] = change / pieces
         return self.check_motion(C, np.ones(pieces), margin=margin) is None
 
-    def _use(self, candidates: list[tuple[int, int, np.ndarray]]) -> None:
-        table = len(self._geometry.geometryObjects) - 1
-        self._geometry.removeAllCollisionPairs()
-        for a, b, _ in candidates:
-            self._geometry.addCollisionPair(pin.CollisionPair(a, b if b >= 0 else table))
-        self._geometry_data = pin.GeometryData(self._geometry)
-        self._pairs = np.array([(a, b) for a, b, _ in candidates], dtype=np.int64).reshape(-1, 2)
-        self._levers = np.array([levers for _, _, levers in candidates]).reshape(-1, len(self.model.joints))
-
-    def _always_touching(self) -> set[int]:
-        low = np.where(np.isfinite(self.model.lower), self.model.lower, -np.pi)
-        high = np.where(np.isfinite(self.model.upper), self.model.upper, np.pi)
-        touching = np.arange(len(self._pairs))
-        for q in np.random.default_rng(0).uniform(low, high, (_SAMPLES, len(low))):
-            if not len(touching):
-                break
-            bounds = kernels.pair_bounds(q, self._pairs[touching], self._chain, self._shapes, self._table, np.inf)
-            touching = touching[bounds < MARGIN]
-            self._place(q)
-            touching = np.array([p for p in touching.tolist() if self._distance(p) < MARGIN], dtype=int)
-        return set(touching.tolist())
+    def _use(self, pairs: list[tuple[int, int, np.ndarray]]) -> None:
+        self._geometry_data = look_at(self._geometry, [(a, b) for a, b, _ in pairs])
+        self._pairs = np.array([(a, b) for a, b, _ in pairs], dtype=np.int64).reshape(-1, 2)
+        self._levers = np.array([levers for _, _, levers in pairs]).reshape(-1, len(self.model.joints))
 
     def _place(self, q: np.ndarray) -> None:
         self._placed_at = np.ascontiguousarray(q)

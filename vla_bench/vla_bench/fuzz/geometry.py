@@ -88,10 +88,10 @@ def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.einsum("...i,...i->...", a, b)
 
 
-def self_distances(robot: Robot, at: Frames) -> np.ndarray:
-    """Distance (P, N) [m] between the capsules of each pair of ``robot.pairs()``; negative: they overlap."""
+def self_distances(robot: Robot, at: Frames, apart: int | None = None) -> np.ndarray:
+    """Distance (P, N) [m] between the capsules of each pair of ``robot.pairs(apart)``; negative: they overlap."""
     starts, ends, radii = capsule_segments(robot, at)
-    first, second = (list(column) for column in zip(*robot.pairs()))
+    first, second = (list(column) for column in zip(*robot.pairs(apart)))
     distance = segment_distance(starts[first], ends[first], starts[second], ends[second])
     return distance - (radii[first] + radii[second])[:, None]
 

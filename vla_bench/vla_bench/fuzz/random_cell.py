@@ -17,6 +17,7 @@ from vla_motion.model import RobotModel
 MS = 1_000_000
 SPACES = tuple(space.name for space in ActionSpace)
 RULES = ("legacy", "splice")
+_START_APART = 3  # of the pairs that decide where an arm begins: with all of them recorded episodes would begin elsewhere
 STRATEGIES = ("receding_horizon", "temporal_ensemble", "committed_prefix")
 
 
@@ -80,7 +81,7 @@ def _start(rng: np.random.Generator, robot: Robot) -> np.ndarray:
     q = np.array(robot.home) + rng.uniform(-reach, reach, (60, robot.joint_count)) * robot.spread
     q = np.clip(q, np.array(robot.lower) + 0.05, np.array(robot.upper) - 0.05)
     at = frames(robot, q)
-    near_itself = self_distances(robot, at).min(axis=0)
+    near_itself = self_distances(robot, at, _START_APART).min(axis=0)
     near_table = table_distances(robot, at, 0.0).min(axis=0)
     clear = np.flatnonzero((near_itself > 0.03) & (near_table > 0.05) & (at.tool[:, 2] > 0.02))
     if not len(clear):

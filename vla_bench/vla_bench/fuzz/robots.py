@@ -33,8 +33,8 @@ class Robot:
 
     links (J): offset [m], then turn about x [rad], of each joint's frame in the one before. mount: from the last joint's
     frame to the hand, offset and turn about z. tool: offset of the tool in the hand. The limits (J,) are the maker's
-    [rad, s]; spread (J,): how far from home an episode may begin. apart: pairs of links nearer to each other in the
-    chain than this are never said to collide.
+    [rad, s]; spread (J,): how far from home an episode may begin. apart: links with fewer joints than this between them meet
+    in those, and are never said to collide.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Robot:
     home: tuple[float, ...]
     spread: tuple[float, ...]
     capsules: tuple[Capsule, ...]
-    apart: int = 3
+    apart: int = 2
     above_table: int = 3
     """Links from this one on must stay above the table."""
     turning: tuple[int, ...] = ()
@@ -62,8 +62,9 @@ class Robot:
     def joint_names(self, prefix: str) -> list[str]:
         return [f"{prefix}_joint{i + 1}" for i in range(self.joint_count)]
 
-    def pairs(self) -> list[tuple[int, int]]:
-        """Pairs of capsules, by index, that must never touch."""
+    def pairs(self, apart: int | None = None) -> list[tuple[int, int]]:
+        """Pairs of capsules, by index, that must never touch. apart: in place of the robot's own."""
+        least = self.apart if apart is None else apart
         last = self.joint_count
 
         def order(capsule: Capsule) -> int:  # the hand moves with the last joint
@@ -74,7 +75,7 @@ class Robot:
             (i, j)
             for i in range(len(shapes))
             for j in range(i + 1, len(shapes))
-            if order(shapes[j]) - order(shapes[i]) >= self.apart
+            if order(shapes[j]) - order(shapes[i]) >= least
         ]
 
 

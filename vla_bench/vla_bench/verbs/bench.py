@@ -13,7 +13,7 @@ from vla_contract.arguments import whole
 HELP = "latency and speed of graph, policy and simulator"
 
 SUITE = ("policy", "sim", "lockstep", "graph", "idle")
-CONTROLLER = ("fuzz", "cost", "seam", "clean", "faults")
+CONTROLLER = ("fuzz", "self_collision", "cost", "seam", "clean", "faults")
 EVIDENCE = ("ledger", "kills", "preflight", "replay", "packing", "trials")
 GROUPS = {"controller": CONTROLLER, "evidence": EVIDENCE}
 PARTS = (*SUITE, "controller", *CONTROLLER, "evidence", *EVIDENCE)
@@ -38,6 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder for the controller's tables and image, where it exists; else --out (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--trials", type=whole(1), default=12, help="trials through the graph (default: %(default)s)")
+    parser.add_argument(
+        "--postures", type=whole(1), default=100_000,
+        help="random postures of each shipped arm, for the part self_collision (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--long", action="store_true", help="five times the samples; the fuzz with a million chunks")
     parser.add_argument(
         "--only", nargs="+", choices=PARTS, default=(*SUITE, *GROUPS), metavar="PART",
@@ -80,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         console.print(f"measuring {part} ...")
         if part in CONTROLLER:
             figures = controller_bench.measure_part(
-                part, args.card, args.checkpoint, args.out, docs, console, long=args.long
+                part, args.card, args.checkpoint, args.out, docs, console, long=args.long, postures=args.postures
             )
             results.setdefault("controller", {}).update(figures)
         elif part in EVIDENCE:

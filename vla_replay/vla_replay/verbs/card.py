@@ -11,7 +11,7 @@ from vla_contract.camera_view import CameraView
 from vla_contract.card import InterfaceCard, load_card, parse_card
 from vla_contract.files import write_text
 from vla_contract.printing import tell
-from vla_contract.shipped import find_card, find_checkpoint
+from vla_contract.shipped import NotShippedError, find_card, find_checkpoint, find_model, model_of_card
 
 HELP = "check an interface card against graph, bag or checkpoint; draft one"
 
@@ -28,10 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     check = actions.add_parser(
         "check", help="validate a card and print its hashes; compare it with a graph, a bag or a checkpoint",
-        description="Validates a card. With --graph, --bag or --checkpoint: does what is really there fit? "
+        description="Validates a card, and lists the bodies of its arms that no check holds apart. With --graph, --bag or "
+        "--checkpoint: does what is really there fit? "
         "Exit code 0: no errors, 1: errors were found, 2: the card or an option is wrong.",
     )  # fmt: skip
     check.add_argument("file", help="a card (YAML), or the name of one that ships with the suite")
+    check.add_argument(
+        "--model", help="robot description (name or file), of which the bodies are listed (default: a shipped card's own)"
+    )
     check.add_argument("--graph", action="store_true", help="listen to the running graph")
     check.add_argument("--bag", type=Path, help="compare with a recorded bag")
     check.add_argument("--checkpoint", help="compare with a checkpoint (name or file), and the state with its statistics")
@@ -104,8 +108,10 @@ def check(args: argparse.Namespace) -> int:
     # The `vla` command has resolved the name of a checkpoint already; other callers have not.
     checkpoint = None if args.checkpoint is None else find_checkpoint(args.checkpoint)
     source = Source(args.bag, args.graph, checkpoint, args.reference, args.namespace, args.seconds)
-    card = load_card(find_card(args.file))
+    path = find_card(args.file)
+    card, model = load_card(path), find_model(args.model) if args.model else _shipped_model(path)
     tell(summary(card))
+    _show_contact(card, model)
     if source.is_empty:
         if args.json is not None:
             raise CardCommandError("--json holds findings: it needs --graph, --bag or --checkpoint")
@@ -117,6 +123,23 @@ def check(args: argparse.Namespace) -> int:
     if args.json is not None:
         write_text(args.json, json.dumps(result.figures().to_json(), indent=2) + "\n")
     return FOUND_ERRORS if result.errors else 0
+
+
+def _shipped_model(card: Path) -> Path | None:
+    try:
+        return model_of_card(card)
+    except NotShippedError:  # the package of cards is not installed: then this is none of them
+        return None
+
+
+def _show_contact(card: InterfaceCard, model: Path | None) -> None:
+    if model is None:
+        tell("  contact     not looked at without the arm's description: give one with --model")
+        return
+    from vla_evidence.console import Console
+    from vla_replay.preflight.self_contact import show
+
+    show(card, model, Console())
 
 
 def _listen(card: InterfaceCard, namespace: str, seconds: float):

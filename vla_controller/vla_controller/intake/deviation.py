@@ -104,11 +104,12 @@ class Deviation:
         """How all arms go on, each (J,), by instant [ns], where one does otherwise than commanded. None: none is known to.
 
         One that stands, though it should not, goes on standing: something holds it, or its trajectory controller has dropped the
-        plan. One that moves otherwise, by its controller's own word, has not got it.
+        plan. One that moves otherwise, by its controller's own word, has not got it: that counts where joint states stay away, too.
         """
-        if self._dry_run or self._arms.timeline is None or self._ready.is_stale(now_ns):
+        if self._dry_run or self._arms.timeline is None:
             return None
-        standing, moving = self._standing_apart(now_ns), self._moving_apart(now_ns)
+        standing = {} if self._ready.is_stale(now_ns) else self._standing_apart(now_ns)
+        moving = self._moving_apart(now_ns)
         timeline = self._arms.timeline
 
         def motion(at_ns: int) -> State:

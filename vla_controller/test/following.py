@@ -13,7 +13,8 @@ class Bench:
     """A controller and the joint trajectory controller that it talks to, cycle by cycle of 2 ms; states at 100 Hz.
 
     hears: False, and messages are lost on their way to it. references: it publishes its state, each every_ns; late_ns later it
-    is heard, stamped ahead_ns ahead of its time. sag [rad]: the arm is measured so far off its set point.
+    is heard, stamped ahead_ns ahead of its time. states_come: joint states do. sag [rad]: the arm is measured so far off its set
+    point.
     """
 
     def __init__(self, rule="legacy", references=False, every_ns=CYCLE, late_ns=0, ahead_ns=0, sag=0.0, **options):
@@ -28,7 +29,7 @@ class Bench:
         self.ahead_ns, self.sag = ahead_ns, sag
         self.q, self.v, self.blocked = HOME.copy(), np.zeros(7), False
         self.setpoints, self.sent, self.states = [], [], []
-        self.active, self.hears = True, True
+        self.active, self.hears, self.states_come = True, True, True
 
     def clock(self):
         return self.steady_ns + self.lead_ns
@@ -73,7 +74,8 @@ class Bench:
                 stamp, at = self.told.pop(0)
                 self.take(self.controller.on_controller_state(0, self.names, at, 1.0, now, stamp + self.ahead_ns))
             if self.steady_ns % (10 * MS) == 0:
-                self.controller.on_joint_state(now, self.names, self.q + self.sag, self.v, now)
+                if self.states_come:
+                    self.controller.on_joint_state(now, self.names, self.q + self.sag, self.v, now)
                 self.take(self.controller.tick(now))
                 self.states.append(self.controller.snapshot(now).state)
 

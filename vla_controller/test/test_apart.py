@@ -180,22 +180,3 @@ def test_an_arm_that_wakes_outside_its_range_comes_in_slowly():
     rig.send(targets, 1)
     v = rig.controller.commanded_at(np.arange(rig.now, rig.now + 1_000 * MS, MS))[1]
     assert np.abs(v).max() > 0.3 * fastest, "inside it is as quick as ever"
-
-
-@pytest.mark.parametrize("rule", ["legacy", "splice"])
-def test_what_a_controller_says_of_itself_counts_where_joint_states_stay_away(rule):
-    """It never got the second chunk. When the states stay away it is stopped from where it goes, not from where that would be."""
-    bench = moving(300, rule=rule, references=True)
-    bench.hears = False
-    bench.send(straight((0.0, -0.25, 0.0)), 1)
-    bench.hears = True
-    for _ in range(200):
-        setpoint = bench.cycle()
-        now = bench.clock()
-        bench.take(bench.controller.on_controller_state(0, bench.names, setpoint, 1.0, now, now))
-        if bench.steady_ns % (10 * MS) == 0:
-            bench.take(bench.controller.tick(now))
-    assert bench.controller.snapshot(bench.clock()).state is ControllerState.STALE_STATE
-    assert np.abs(bench.jtc.command[1]).max() == 0.0, "it has been stopped"
-    speeds = np.diff(np.array(bench.setpoints), axis=0) / (CYCLE * 1e-9)
-    assert np.abs(np.diff(speeds, axis=0)).max() < 0.1, "and went nowhere at once"

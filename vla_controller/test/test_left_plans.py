@@ -132,3 +132,22 @@ def test_a_stop_from_what_is_told_leaves_an_arm_on_its_plan_until_then():
     for at in np.arange(now, begin + 1, MS):
         for was, is_now in zip(plan.sample(int(at)), arms.timeline.sample(int(at))):
             np.testing.assert_allclose(is_now, was, atol=1e-9)
+
+
+@pytest.mark.parametrize("every_ms", [2, 20])
+@pytest.mark.parametrize("rule", ["legacy", "splice"])
+def test_what_a_controller_says_of_itself_counts_where_joint_states_stay_away(rule, every_ms):
+    """It never got the second chunk. When the states stay away it is stopped from where it goes, not from where that would be."""
+    bench = Bench(rule=rule, references=True, every_ns=every_ms * MS)
+    bench.run(120)
+    bench.send(straight((0.0, 0.25, 0.0)))
+    bench.run(300)
+    since = len(bench.setpoints)
+    bench.hears = False
+    bench.send(straight((0.0, -0.25, 0.0)), 1)
+    bench.hears = True
+    bench.states_come = False
+    bench.run(600)
+    assert bench.controller.snapshot(bench.clock()).state is ControllerState.STALE_STATE
+    assert np.abs(bench.jtc.command[1]).max() == 0.0, "it has been stopped"
+    assert bends(bench, since) < 2 * _SMOOTH, "carried on from states that are 20 ms apart"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vla_controller.intake.tolerances import EARLIEST_NS, JITTER_NS, LATEST_NS, NOISE, OFF_IN_TIME, SHARE
+from vla_controller.intake.tolerances import EARLIEST_NS, JITTER_NS, LATEST_NS, NOISE, OFF, OFF_IN_TIME, SHARE
 from vla_controller.planning.timeline import Along, Timeline
 from vla_controller.planning.ways_to_rest import State
 
@@ -113,7 +113,8 @@ class Confirmation:
         stamps_ns = before_ns, stamp_ns, stamp_ns + round(seen.lead_ns or 0)
         along = timeline.along(joints, _AROUND_NS, stamps_ns, before, q, noise=NOISE, share=SHARE, jitter=JITTER_NS * 1e-9)
         seen.follows = not seen.doubted and along.way_beyond <= 0.0
-        seen.on = seen.lead_ns is None or along.off <= OFF_IN_TIME
+        in_time = seen.lead_ns is None or along.off <= OFF_IN_TIME
+        seen.on = in_time and along.off_nearest <= OFF
         if seen.follows and along.fastest > _FAST:
             seen.learn(_nearest(along))
 
@@ -153,7 +154,7 @@ class Confirmation:
             a = (speeds[1] - speeds[0]) / (newest_ns - points[0][0]) * 2e9
             a = np.where(np.abs(a) <= acceleration, a, 0.0)
             v = v + a * (newest_ns - points[1][0]) * 0.5e-9
-        ahead = (t_ns - newest_ns) * 1e-9
+        ahead = (t_ns - newest_ns - (self._seen[arm].lead_ns or 0.0)) * 1e-9
         return q + v * ahead + 0.5 * a * ahead**2, v + a * ahead, a
 
     def forget(self) -> None:

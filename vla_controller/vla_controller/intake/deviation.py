@@ -104,7 +104,7 @@ class Deviation:
         """How all arms go on, each (J,), by instant [ns], where one does otherwise than commanded. None: none is known to.
 
         One that stands, though it should not, goes on standing: something holds it, or its trajectory controller has dropped the
-        plan. One that moves otherwise, by its controller's own word, has not got it: that counts where joint states stay away, too.
+        plan. One that moves otherwise, by its controller's own word, has not got it, whether joint states come or not.
         """
         if self._dry_run or self._arms.timeline is None:
             return None

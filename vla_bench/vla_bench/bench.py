@@ -6,11 +6,11 @@ import time
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
 from vla_contract.card import InterfaceCard, load_card
 from vla_contract.chunk import ActionChunk
 from vla_contract.report import ChunkReport
+from vla_evidence.console import Console
 from vla_evidence.ledger.builder import LedgerBuilder
 from vla_evidence.ledger.row import CAMERA_TO_CONTROLLER
 from vla_policy.policy import NOTHING_ASKED

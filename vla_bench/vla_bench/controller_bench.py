@@ -10,10 +10,9 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from rich.console import Console
-
 from vla_bench.machine import describe_machine
 from vla_contract.card import load_card
+from vla_evidence.console import Console
 
 PARTS = ("fuzz", "self_collision", "cost", "seam", "clean", "faults")
 FUZZ_CHUNKS = 20_000

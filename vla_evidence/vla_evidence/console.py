@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable
 
 from rich.console import Console as RichConsole
@@ -23,6 +25,10 @@ class Console(RichConsole):
     @size.setter
     def size(self, new_size: tuple[int, int]) -> None:
         RichConsole.size.fset(self, new_size)
+
+    def on_broken_pipe(self) -> None:
+        """See rich, which ends the process as for a mistake. Nobody reads any more, which is none: the caller's to tell."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """See rich. Colours and cursor of rich itself are not text, and stay."""

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import yaml
-from rich.console import Console
 
 from vla_bench.faults import arm_cases, chunk_cases, posture_cases, process_cases, rival_cases
 from vla_bench.faults.bench import FaultBench, Row
@@ -22,6 +21,7 @@ from vla_bench.faults.graph import FaultGraph, write_launch_file
 from vla_bench.faults.stop import STOP_MS, stops, summary
 from vla_contract.arguments import whole
 from vla_contract.card import InterfaceCard, load_card
+from vla_evidence.console import Console
 from vla_evidence.fitted_table import FittedTable
 from vla_graph.domains import free_domain
 from vla_graph.ros.client import GraphClient, GraphError

@@ -50,11 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from vla_bench import bench, controller_bench, evidence_bench
     from vla_bench.machine import describe_machine
     from vla_contract.command import command_json
+    from vla_evidence.console import Console
     from vla_graph.domains import domains
 
     console = Console()

@@ -138,6 +138,10 @@ class Confirmation:
         """Stamp of its newest state that lay on the plan; None: it was never heard."""
         return None if self._seen[arm] is None else self._seen[arm].on_ns
 
+    def tells_speed(self, arm: int) -> bool:
+        """It has said more than once where it is, without a gap."""
+        return self._seen[arm] is not None and len(self._seen[arm].points) > 1
+
     def motion(self, arm: int, t_ns: int, acceleration: np.ndarray) -> State | None:
         """Position, velocity and acceleration, each (J,), of its set points, carried on to t_ns; None: it was never heard.
 

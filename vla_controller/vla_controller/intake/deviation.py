@@ -108,8 +108,9 @@ class Deviation:
         """
         if self._dry_run or self._arms.timeline is None:
             return None
-        standing = {} if self._ready.is_stale(now_ns) else self._standing_apart(now_ns)
-        moving = self._moving_apart(now_ns)
+        standing, moving = self._standing_apart(now_ns), self._moving_apart(now_ns)
+        if self._ready.is_stale(now_ns):  # a single word that nothing measured bears out tells no speed
+            standing, moving = {}, {arm for arm in moving if self._confirmation.tells_speed(arm)}
         timeline = self._arms.timeline
 
         def motion(at_ns: int) -> State:

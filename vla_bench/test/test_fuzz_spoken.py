@@ -75,6 +75,7 @@ def kinds(result) -> set[str]:
         (164, 60),  # of two arms the one on its plan bent where the other was braked from what was told
         (208, 60),  # one that stood near its plan taught a wrong lead, and was never believed again
         (241, 25),  # of two arms one had dropped the plan, and the other, which went on slowly, was taken to stand
+        (10, 140),  # a single word while joint states stayed away was taken for standing, and the arm stopped at once
         (106, 150),  # a message that was lost, of a slow way that went on, passed for a clock that was set
         (120000012, 125),  # a stop before a new plan took over went back to where the arm had been held
         (120000032, 45),  # an arm that still went on, slowly, with an older message was taken to stand

@@ -5,6 +5,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("PYTHONFAULTHANDLER", "1")  # of every process that a test starts
+os.environ.setdefault("VLA_DOMAINS", "1-89")  # of every graph that a test starts; test_domains counts on the others being free
 
 import numpy as np
 import pytest

@@ -103,6 +103,41 @@ def test_a_new_run_replaces_the_old_for_good(rig):
     assert rig.controller.snapshot(rig.now).run_id == new
 
 
+def test_a_straggler_of_a_run_never_heard_does_not_end_the_one_under_way(rig):
+    stray = uuid.UUID(int=3).hex
+    seen = rig.now
+    rig.run(60)
+    rig.send(straight(), 0, stamp_ns=rig.now)
+    rig.run(50)
+    rig.send(straight(), 9, run_id=stray, stamp_ns=seen)
+    assert rig.reports[-1].verdict is Verdict.OLD_RUN and stray in rig.reports[-1].message and RUN in rig.reports[-1].message
+    assert "60 ms older" in rig.reports[-1].message
+    rig.send(straight(), 1, stamp_ns=rig.now)
+    assert rig.reports[-1].verdict is Verdict.ACCEPTED
+    rig.send(straight(), 10, run_id=stray, stamp_ns=rig.now)
+    assert rig.reports[-1].verdict is Verdict.ACCEPTED and rig.controller.snapshot(rig.now).run_id == stray
+
+
+def test_a_stop_of_a_run_never_heard_brakes_and_leaves_the_run(rig):
+    rig.run(60)
+    rig.send(straight(), 0, stamp_ns=rig.now)
+    rig.run(50)
+    rig.send(np.zeros((0, 8)), 9, run_id=uuid.UUID(int=3).hex, stamp_ns=rig.now - 100 * MS)
+    assert rig.reports[-1].verdict is Verdict.BRAKE
+    rig.run(500)
+    rig.send(straight(), 1, stamp_ns=rig.now)
+    assert rig.reports[-1].verdict is Verdict.ACCEPTED
+
+
+def test_a_run_begun_after_the_clock_was_set_back_is_none_of_before(rig):
+    rig.send(straight(), 0, stamp_ns=rig.now)
+    rig.run(50)
+    rig.now -= 3_600_000 * MS
+    rig.run(600)
+    rig.send(straight(), 0, run_id=uuid.UUID(int=3).hex, stamp_ns=rig.now)
+    assert rig.reports[-1].verdict is Verdict.ACCEPTED
+
+
 def test_a_refused_chunk_cannot_begin_a_run(rig):
     rig.send(straight(), 0)
     rig.send(with_value(np.nan), 0, run_id=uuid.UUID(int=3).hex)

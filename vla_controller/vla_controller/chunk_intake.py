@@ -85,11 +85,12 @@ class ChunkIntake:
         if refusal is None and chunk.horizon:
             refusal = admission.check_time(chunk, now_ns)
         run_id = admission.run_id
-        admission.register(chunk, now_ns, may_begin_run=refusal is None)
+        straggles = admission.check_begins(chunk)
+        admission.register(chunk, now_ns, may_begin_run=refusal is None and straggles is None)
         if admission.run_id != run_id:
             self._motion.cut(cut.NEW_RUN, now_ns)
             self._delays.forget()
-        return refusal
+        return refusal or (straggles if chunk.horizon else None)  # one that brakes does so, whenever it comes
 
     def _follow(self, chunk: ActionChunk, now_ns: int, received_steady_ns: int, output: Output) -> Refusal | None:
         self._delays.add(now_ns - chunk.stamp_ns, self._motion.stitcher.longest_delay_ns(chunk))

@@ -58,6 +58,7 @@ class Admission:
         self._frames = sorted({arm.base_frame for arm in card.arms})
         self._run: str | None = None
         self._newest = -1
+        self._newest_stamp_ns: int | None = None
         self._old_runs: OrderedDict[str, None] = OrderedDict()
         self._early: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._missing: OrderedDict[tuple[str, int], int] = OrderedDict()
@@ -144,6 +145,17 @@ class Admission:
             )
         return None
 
+    def check_begins(self, chunk: ActionChunk) -> Refusal | None:
+        """The chunk is of the newest run, or the first of one that follows: not a straggler of a run that was over before."""
+        if chunk.run_id == self._run or self._newest_stamp_ns is None or chunk.stamp_ns >= self._newest_stamp_ns:
+            return None
+        earlier_ms = (self._newest_stamp_ns - chunk.stamp_ns) * 1e-6
+        return Refusal(
+            Verdict.OLD_RUN,
+            f"run {chunk.run_id} was not heard before, and its observation is {earlier_ms:.0f} ms older than the newest of run "
+            f"{self._run}, which goes on",
+        )
+
     def check_time(self, chunk: ActionChunk, now_ns: int) -> Refusal | None:
         """The observation is neither of the future nor past its validity."""
         ahead = chunk.stamp_ns - now_ns
@@ -179,7 +191,9 @@ class Admission:
                 return
             if self._run is not None:
                 _remember(self._old_runs, self._run)
-            self._run, self._newest = chunk.run_id, -1
+            self._run, self._newest, self._newest_stamp_ns = chunk.run_id, -1, None
+        if may_begin_run and chunk.horizon:
+            self._newest_stamp_ns = max(chunk.stamp_ns, self._newest_stamp_ns or chunk.stamp_ns)
         if chunk.sequence > self._newest:
             self._miss(self._newest + 1, chunk.sequence, now_ns + _LATE_NS)
             self._newest = chunk.sequence
@@ -214,6 +228,7 @@ class Admission:
 
     def clock_jumped(self, now_ns: int) -> None:
         """Times remembered are of another clock."""
+        self._newest_stamp_ns = None
         for key in self._missing:
             self._missing[key] = now_ns + _LATE_NS
         for rest in self._rests:

@@ -130,10 +130,11 @@ def test_a_stop_of_a_run_never_heard_brakes_and_leaves_the_run(rig):
 
 
 def test_a_run_begun_after_the_clock_was_set_back_is_none_of_before(rig):
+    rig.run(5_000)
     rig.send(straight(), 0, stamp_ns=rig.now)
-    rig.run(50)
-    rig.now -= 3_600_000 * MS
-    rig.run(600)
+    rig.run(1_000)
+    rig.now -= 5_000 * MS
+    rig.run(2_500)
     rig.send(straight(), 0, run_id=uuid.UUID(int=3).hex, stamp_ns=rig.now)
     assert rig.reports[-1].verdict is Verdict.ACCEPTED
 

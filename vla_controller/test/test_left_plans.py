@@ -62,6 +62,25 @@ def test_a_chunk_whose_message_was_lost_is_not_reported_as_executed_though_it_wa
     assert closed.steps_executed <= 3 and closed.message
 
 
+def test_what_was_due_before_a_message_came_late_is_not_reported_as_executed():
+    """The trajectory controller has joined the plan by the end of the chunk, with a leap: the word of then is not all that counts."""
+    bench = Bench(references=True, every_ns=EVERY)
+    bench.run(120)
+    bench.send(straight((0.0, 0.10, 0.0)))
+    bench.run(240)
+    bench.hears = False
+    late = bench.send(straight((0.0, 0.06, 0.0)), 1)
+    bench.hears = True
+    reports, take = [], bench.take
+    bench.take = lambda output: reports.extend(output.reports) or take(output)
+    bench.run(400)
+    assert bench.jtc.submit(late.trajectories[0], bench.clock()).accepted
+    bench.run(2000)
+    (closed,) = [r for r in reports if r.phase is Phase.CLOSED and r.sequence == 1]
+    assert closed.steps_executed <= 3 and "had left it" in closed.message
+    assert closed.steps_executed + closed.steps_skipped + closed.steps_superseded == 16
+
+
 def moving(speed=0.4):
     """A plan of one arm that goes at an even speed for 2 s, from 1 s on."""
     q = np.zeros((3, 7))

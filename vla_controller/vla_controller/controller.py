@@ -257,7 +257,10 @@ class ChunkController:
     def _advance(self, now_ns: int, output: Output) -> None:
         """Brings everything up to now_ns before anything new is looked at."""
         self._motion.advance(now_ns, output)
-        output.reports += self._book.close(now_ns, self._watch.deviation.last_word_ns())
+        deviation = self._watch.deviation
+        if (left_ns := deviation.left_ns(now_ns)) is not None:
+            self._book.left(left_ns)
+        output.reports += self._book.close(now_ns, deviation.last_word_ns())
         output.reports += [self._book.lost(*missing, now_ns) for missing in self._admission.lost(now_ns)]
 
     def _finish(self, output: Output, now_ns: int) -> Output:

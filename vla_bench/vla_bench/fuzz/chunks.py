@@ -36,7 +36,8 @@ class ChunkMaker:
         self._rng, self._card, self._wishes, self._committed = rng, card, wishes, committed
         self._sequence = 0
         self._run = self._new_id()
-        self._old_runs: list[str] = []
+        self._stamp_ns = 0
+        self._old_runs: list[tuple[str, int]] = []  # and the stamp of its last chunk
         self._held: ActionChunk | None = None
         self._far: list[tuple[int, ActionChunk]] = []
         self._newest: ActionChunk | None = None
@@ -86,7 +87,7 @@ class ChunkMaker:
         return uuid.UUID(bytes=self._rng.bytes(16)).hex
 
     def _begin_run(self) -> None:
-        self._old_runs.append(self._run)
+        self._old_runs.append((self._run, self._stamp_ns))
         self._run, self._sequence = self._new_id(), 0
 
     def _good(self, stamp_ns: int, wish_ns: int, commanded: np.ndarray, observed: np.ndarray) -> ActionChunk:
@@ -96,7 +97,7 @@ class ChunkMaker:
         if rng.random() < 0.02:
             horizon = 1
         valid = self._usual_valid if rng.random() < 0.9 else int(rng.uniform(0.3, 5.0) * 1e9)
-        sequence = self._sequence
+        sequence, self._stamp_ns = self._sequence, stamp_ns
         self._sequence += 1
         return ActionChunk(
             stamp_ns=stamp_ns,
@@ -158,5 +159,6 @@ class ChunkMaker:
         if flaw == "brake":
             return Delivery(dataclasses.replace(good, actions=np.empty((0, len(names)))))
         if flaw == "old_run" and self._old_runs:
-            return Delivery(dataclasses.replace(good, run_id=self._old_runs[int(rng.integers(len(self._old_runs)))]))
+            run, stamp_ns = self._old_runs[int(rng.integers(len(self._old_runs)))]
+            return Delivery(dataclasses.replace(good, run_id=run, stamp_ns=min(stamp_ns, good.stamp_ns)))
         return Delivery(previous if previous is not None else good)

@@ -44,6 +44,7 @@ class _Entry:
     received_steady_ns: int
     published_steady_ns: int = 0
     until_ns: int = _NEVER
+    left_ns: int = _NEVER
     ended_by: str = ""
 
     @property
@@ -113,6 +114,12 @@ class ReportBook:
             if at_ns < entry.until_ns:
                 entry.until_ns, entry.ended_by = at_ns, by
 
+    def left(self, word_ns: int) -> None:
+        """Trajectory controllers have followed the open chunks up to word_ns, and not since. Should they come back to them, what
+        was due meanwhile was not executed, and what follows is not counted either."""
+        for entry in self._open:
+            entry.left_ns = min(entry.left_ns, word_ns)
+
     def close(self, now_ns: int, word_ns: int | None = None) -> list[ChunkReport]:
         """CLOSED of the chunks that have ended by now.
 
@@ -120,8 +127,7 @@ class ReportBook:
         """
         ended = [e for e in self._open if now_ns >= e.over_ns]
         for entry in ended:
-            if word_ns is not None and word_ns < entry.until_ns:
-                entry.until_ns, entry.ended_by = word_ns, LEFT
+            entry.left_ns = min(entry.left_ns, _NEVER if word_ns is None else word_ns)
         self._open = [e for e in self._open if e not in ended]
         return [self._closed(entry, now_ns) for entry in ended]
 
@@ -150,6 +156,8 @@ class ReportBook:
 
     def _closed(self, entry: _Entry, now_ns: int) -> ChunkReport:
         schedule = entry.schedule
+        if entry.left_ns < entry.until_ns:
+            entry.until_ns, entry.ended_by = entry.left_ns, LEFT
         done = int(np.searchsorted(schedule.due_ns, entry.until_ns, side="right"))
         if entry.rest_ns < entry.until_ns:  # what the open-loop limit cut off is executed, clamped to standing still
             done = len(schedule.due_ns)

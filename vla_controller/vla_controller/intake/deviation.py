@@ -14,6 +14,7 @@ from vla_controller.planning.arm_group import ArmGroup
 from vla_controller.planning.ways_to_rest import State
 
 _AROUND_NS = np.array([EARLIEST_NS, EARLIEST_NS // 2, 0, LATEST_NS])  # of a set point's stamp
+_LEFT_NS = 100_000_000
 _WAY_NS = np.arange(0, FRESH_NS + 1, 20_000_000)  # how old a controller's word may be
 
 
@@ -62,7 +63,16 @@ class Deviation:
     def last_word_ns(self) -> int | None:
         """Up to when the trajectory controllers that are off the plan, or silent, are known to have followed it; None: all do."""
         quiet = [arm for arm, silent in enumerate(self._controllers.silent) if silent or self._confirmation.is_off(arm)]
-        words = [word for word in map(self._confirmation.last_word_ns, quiet) if word is not None]
+        return self._last_word_of(quiet)
+
+    def left_ns(self, now_ns: int) -> int | None:
+        """Up to when the trajectory controllers that say of themselves that they are off the plan, and have for longer than a
+        message may mistake, followed it; None: none is."""
+        word_ns = self._last_word_of([arm for arm in range(len(self._arms.arms)) if self._confirmation.is_off(arm)])
+        return word_ns if word_ns is not None and now_ns - word_ns > _LEFT_NS else None
+
+    def _last_word_of(self, arms: list[int]) -> int | None:
+        words = [word for word in map(self._confirmation.last_word_ns, arms) if word is not None]
         return min(words, default=None)
 
     # where arms stand

@@ -56,6 +56,20 @@ def test_ensembling_averages_motion_but_never_the_gripper():
     assert rig.trajectories[-1].positions[-1, 0] == 0.0
 
 
+def test_ensembling_leaves_out_what_is_past_its_validity():
+    ends = {}
+    for strategy in ("temporal_ensemble", "receding_horizon"):
+        rig = Rig(make_card(), strategy=strategy, speed_scale=0.25)
+        rig.send(straight(), valid_for_ns=500 * MS)  # its last step would be due 3 s later
+        rig.run(1500)
+        before = rig.tool()[:3, 3]
+        rig.send(straight((0.0, 0.05, 0.0)), 1)
+        rig.run(4500)
+        ends[strategy] = rig.tool()[:3, 3] - before
+    assert ends["receding_horizon"][1] > 0.02
+    np.testing.assert_allclose(ends["temporal_ensemble"], ends["receding_horizon"], atol=1e-6)
+
+
 def test_ensembling_forgets_what_a_stop_has_cut():
     rig = moving("temporal_ensemble")
     rig.take(rig.controller.stop(rig.now))

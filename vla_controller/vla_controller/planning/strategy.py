@@ -102,7 +102,8 @@ class CommittedPrefix(RecedingHorizon):
 
 
 class TemporalEnsemble(RecedingHorizon):
-    """Targets are the weighted mean of what all recent chunks ask for the same instant; grippers follow the newest.
+    """Targets are the weighted mean of what all recent chunks ask for the same instant, as long as they are valid; grippers
+    follow the newest.
 
     Weights are exp(-coefficient * i), i = 0 for the oldest, as in ACT (Zhao et al. 2023). Valid for horizons of 2
     steps and more, and delays of up to half of the horizon: beyond, chunks no longer overlap by most of their steps.
@@ -129,7 +130,7 @@ class TemporalEnsemble(RecedingHorizon):
         return chunk.horizon * period_ns // 2 if chunk.horizon >= 2 else 0
 
     def shape(self, requests: Sequence[Request], now_ns: int) -> Sequence[Request]:
-        memory = [list(dropwhile(lambda past: past.schedule.due_ns[-1] <= now_ns, earlier)) for earlier in self._memory]
+        memory = [list(dropwhile(lambda past: _until(past) <= now_ns, earlier)) for earlier in self._memory]
         if not memory or not memory[0]:
             return requests
         return [self._blended(request, earlier) for request, earlier in zip(requests, memory)]
@@ -150,7 +151,7 @@ class TemporalEnsemble(RecedingHorizon):
         own = newest.targets
         offset = np.zeros((len(due), 6)) if own.T is not None else np.zeros_like(own.q)
         for request, weight in zip(earlier, weights):
-            inside = (due >= request.schedule.due_ns[0]) & (due <= request.schedule.due_ns[-1])
+            inside = (due >= request.schedule.due_ns[0]) & (due <= _until(request))
             if not inside.any():
                 continue
             total[inside] += weight
@@ -162,6 +163,11 @@ class TemporalEnsemble(RecedingHorizon):
             else Targets(None, own.q + offset, own.gripper)
         )
         return replace(newest, targets=blended, by_steps=False)
+
+
+def _until(request: Request) -> int:
+    """What a chunk asks for after that is past its validity, or the open-loop limit of its observation, and counts no more [ns]."""
+    return min(int(request.schedule.due_ns[-1]), request.schedule.deadline_ns)
 
 
 def _difference(newest: Request, earlier: Request, due_ns: np.ndarray, inside: np.ndarray) -> np.ndarray:

@@ -53,17 +53,19 @@ def _without_checksums(path, chunks):
 def test_a_metadata_file_that_is_cut_anywhere_is_told_and_nothing_is_lost(tmp_path, recorder):
     folder = _ours(tmp_path / "bag", files=2) if recorder == "ours" else foreign_bag(tmp_path / "bag", recorder)
     whole, (count, notes) = (folder / "metadata.yaml").read_text(), _read(folder)
-    assert not notes
+    always = ("bag.db3: a database carries no checksums: damage in its messages would not be noticed",)
+    always = always if recorder == "sqlite3" else ()
+    assert notes == always
     for end in range(0, whole.rstrip().rindex(":"), 5):
         (folder / "metadata.yaml").write_text(whole[:end])
         found, told = _read(folder)
         assert found == count, whole[:end]
-        assert len(told) == 1 and told[0].startswith("metadata.yaml ") and "cut short" in told[0], whole[end - 40 : end]
+        assert told[1:] == always and told[0].startswith("metadata.yaml ") and "cut short" in told[0], whole[end - 40 : end]
         with Bag(folder) as bag:
             assert bag.metadata.get("card_name", "") in ("", "ours", "theirs"), "half a word is no name"
     (folder / "metadata.yaml").unlink()
     found, told = _read(folder)
-    assert found == count and told == (), "without one all files of the folder are read"
+    assert found == count and told == always, "without one all files of the folder are read"
     with Bag(folder) as bag:
         assert bag.truncated == (recorder != "ours")
 

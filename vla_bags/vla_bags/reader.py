@@ -116,7 +116,8 @@ class Bag:
         if told.information and not told.problem and not self.truncated:
             messages = sum(topic.count for topic in self.topics.values())
             found += told.differences(files, self._there(), messages)
-        return tuple(printable(note) for note in (*found, *(words for file in self._files for words in file.unchecked())))
+        found += [words for file in (*self._files, *self._tables) for words in file.unchecked()]
+        return tuple(printable(note) for note in found)
 
     def _there(self) -> list[Path]:
         return [file for kind in _KINDS for file in self.path.glob(f"*.{kind}")]

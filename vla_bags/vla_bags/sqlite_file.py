@@ -52,6 +52,10 @@ class SqliteFile:
             self.close()
             raise self._damaged(error) from None
 
+    def unchecked(self) -> list[str]:
+        """What of it has no checksum, in words."""
+        return [f"{self.path.name}: a database carries no checksums: damage in its messages would not be noticed"]
+
     def close(self) -> None:
         """A second call does nothing."""
         with suppress(sqlite3.Error):

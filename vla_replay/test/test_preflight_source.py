@@ -48,6 +48,16 @@ def test_a_bag_in_a_namespace_gives_the_same_as_the_events(small_card, card_file
     assert "0 errors, 0 warnings" in capsys.readouterr().out
 
 
+def test_what_is_not_whole_about_a_bag_is_told_with_what_was_not_checked(small_card, card_file, tmp_path, capsys):
+    write_bag(tmp_path / "bag", small_card, made_up(small_card))
+    told = tmp_path / "bag" / "metadata.yaml"
+    told.write_text(told.read_text()[:200])
+    cli.main(["card", "check", str(card_file), "--bag", str(tmp_path / "bag"), "--json", str(tmp_path / "p.json")])
+    words = json.loads((tmp_path / "p.json").read_text())["unchecked"]
+    assert any(line.startswith("the bag: metadata.yaml ") and "cut short" in line for line in words)
+    assert "the bag: metadata.yaml " in capsys.readouterr().out
+
+
 def test_findings_of_a_bag_are_one_a_line_and_the_exit_code_is_1(small_card, card_file, tmp_path, capsys):
     other = small_card.model_copy(update={"max_open_loop": 1.5})
     events = made_up(other, cameras=("front",))

@@ -24,6 +24,9 @@ NO_SHADOW = "none"
 """Value of the launch argument ``shadow`` that leaves the node out."""
 
 
+_OF_MOCK = ("mock_away", "mock_images", "rule")
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `vla up`."""
     parser.add_argument("launch_file", help="name of a launch file of vla_bringup ('sim', 'real'), or a path")
@@ -78,6 +81,10 @@ def check_inputs(values: Mapping[str, str], given: Mapping[str, str]) -> None:
             raise LaunchError("use_sim_time:=true does not go with mock:=true: the mock publishes no /clock")
         if not truth(values.get("dry_run", "true")):
             raise LaunchError("use_sim_time:=true needs dry_run:=true: what follows a played clock commands no arm")
+    if "mock" in values and not truth(values["mock"]):
+        for name in _OF_MOCK:
+            if name in given:
+                raise LaunchError(f"{name} without mock:=true: it is of the mock, and none is started")
     check_launch(values, given, truth(values.get("record", "false")))
     if values.get("model"):
         find_model(values["model"])

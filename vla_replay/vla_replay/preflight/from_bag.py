@@ -35,6 +35,7 @@ def sample_of_bag(path: str | Path, card: InterfaceCard, *, namespace: str | Non
         length = (bag.end_ns - bag.start_ns) / NS
         part = f" (the first {seconds:g} of {length:.0f} s)" if length > seconds else ""
         sampler = Sampler(card, f"bag {bag.path.name}{part}")
+        sampler.sample.notes = tuple(f"the bag: {note}" for note in bag.notes)
         sampler.sample.card_text = bag.metadata.get("card", "")
         for name in ("card_hash", "policy_hash"):
             sampler.carries(name, bag.metadata.get(name, ""), "the bag's metadata")

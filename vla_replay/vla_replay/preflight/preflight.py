@@ -65,7 +65,7 @@ def preflight(card: InterfaceCard, sample: Sample | None, known: Known) -> Prefl
 
 def gaps(card: InterfaceCard, sample: Sample, known: Known) -> list[str]:
     """Checks that lacked what they need, in words."""
-    lines = []
+    lines = list(sample.notes)
     if known.state is None:
         lines.append("state against training statistics: no usable checkpoint (--checkpoint)")
     if not known.images:

@@ -88,6 +88,7 @@ class Sample:
         hashes: "card_hash" and "policy_hash" -> value -> what carried it.
         card_text: The card that a bag was recorded with, empty where unknown.
         chunks: Chunks with at least a step.
+        notes: What is not whole about the source, in words.
     """
 
     source: str
@@ -100,3 +101,4 @@ class Sample:
     hashes: dict[str, dict[str, set[str]]] = field(default_factory=dict)
     card_text: str = ""
     chunks: int = 0
+    notes: tuple[str, ...] = ()

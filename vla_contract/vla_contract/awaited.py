@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from vla_contract.printing import listed
+
 QUIET_S = 3.0
 """Silence after which an input counts as awaited again [s]."""
 PERIOD_S = 5.0
@@ -50,7 +52,7 @@ class Awaited:
                 continue
             there = publishers(topic)
             who = "nobody publishes there" if not there else f"{there} {'publishes' if there == 1 else 'publish'} there"
-            what = _listed(silent) if any(silent) else "any message"
+            what = listed(silent, _MOST) if any(silent) else "any message"
             since = max((times[part] for part in silent if part in times), default=None)
             ago = "" if since is None else f" for {now_s - since:.0f} s"
             lines.append(f"waiting for {what} on {name(topic)}{ago}: {who}")
@@ -83,8 +85,3 @@ class Listening:
             return False
         self._since_s = now_s
         return True
-
-
-def _listed(parts: Sequence[str]) -> str:
-    more = f" and {len(parts) - _MOST} more" if len(parts) > _MOST else ""
-    return ", ".join(parts[:_MOST]) + more

@@ -13,6 +13,7 @@ from vla_contract.card_content import CardContent
 from vla_contract.card_error import Problem
 from vla_contract.card_sections import MOST_SENTENCES, TaskCard, template_slots
 from vla_contract.card_state_checks import IDENTIFIER, check_state, check_unique
+from vla_contract.printing import listed
 
 Problems = Iterator[Problem]
 Path = tuple[str | int, ...]
@@ -123,7 +124,7 @@ def _check_columns(given: list[str], needed: list[str], what: str) -> Problems:
     yield from check_unique(given, [(*path, i) for i in range(len(given))])
     missing = [name for name in needed if name not in given]
     extra = [name for name in given if name not in needed]
-    parts = [f"missing {', '.join(missing)}"] * bool(missing) + [f"unexpected {', '.join(extra)}"] * bool(extra)
+    parts = [f"{kind} {listed(names)}" for kind, names in (("missing", missing), ("unexpected", extra)) if names]
     if parts:
         yield Problem(path, f"{'; '.join(parts)}; {what} needs {', '.join(needed)}")
     elif len(given) == len(needed):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from vla_contract.printing import listed
+
 ROBOT_TOPICS = ("vla/action_chunk", "vla/chunk_report", "vla/controller_status", "vla/policy_status", "vla/policy_info")
 """Each robot of the suite has some of them."""
 _TOLD = (*ROBOT_TOPICS, "robot_description", "joint_states")
@@ -31,6 +33,5 @@ def no_such_namespace(namespace: str, names: Iterable[str], where: str) -> str:
     """That a namespace is not among these absolute names, and which are. where: "this bag", "the graph"."""
     names = list(names)
     there = robots_in(names, _TOLD) or sorted({as_told(name.rpartition("/")[0]) for name in names})
-    more = f" and {len(there) - _MOST} more" if len(there) > _MOST else ""
-    words = f"it has {', '.join(there[:_MOST])}{more}" if there else "it has none"
+    words = f"it has {listed(there, _MOST)}" if there else "it has none"
     return f"no namespace {as_told(namespace)} in {where}; {words}"

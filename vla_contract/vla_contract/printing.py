@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import unicodedata
+from collections.abc import Sequence
 from typing import TextIO
 
 _JOINERS = "\u200c\u200d"
@@ -27,6 +28,12 @@ def printable(text: str, *, lines: bool = False) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(_shown(sign, lines) for sign in text)
+
+
+def listed(parts: Sequence[str], most: int = 20, by: str = ", ") -> str:
+    """The first ones, and how many more there are: what a file of strangers names may be thousands."""
+    more = f" and {len(parts) - most} more" if len(parts) > most else ""
+    return by.join(parts[:most]) + more
 
 
 def kind_of(value: object) -> str:

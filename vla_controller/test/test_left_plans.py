@@ -63,7 +63,7 @@ def test_a_chunk_whose_message_was_lost_is_not_reported_as_executed_though_it_wa
 
 
 def test_what_was_due_before_a_message_came_late_is_not_reported_as_executed():
-    """The trajectory controller has joined the plan by the end of the chunk, with a leap: the word of then is not all that counts."""
+    """The trajectory controller has joined the plan by the end of the chunk, with a leap: that word alone does not count."""
     bench = Bench(references=True, every_ns=EVERY)
     bench.run(120)
     bench.send(straight((0.0, 0.10, 0.0)))

@@ -10,6 +10,7 @@ import numpy as np
 
 from vla_contract.card import InterfaceCard
 from vla_contract.chunk import ActionChunk
+from vla_contract.printing import listed
 from vla_contract.report import Verdict
 from vla_controller.refusal import Refusal
 
@@ -95,7 +96,7 @@ class Admission:
         if chunk.names != self._names:
             how = "permuted" if sorted(chunk.names) == sorted(self._names) else "not the card's"
             return Refusal(
-                Verdict.NAMES, f"names are {how}: expected {', '.join(self._names)}; got {', '.join(chunk.names)}"
+                Verdict.NAMES, f"names are {how}: expected {', '.join(self._names)}; got {listed(chunk.names)}"
             )
         if chunk.horizon > card.action.horizon:
             return Refusal(Verdict.SHAPE, f"horizon is {chunk.horizon}, the card allows at most {card.action.horizon}")

@@ -166,7 +166,7 @@ class TemporalEnsemble(RecedingHorizon):
 
 
 def _until(request: Request) -> int:
-    """What a chunk asks for after that is past its validity, or the open-loop limit of its observation, and counts no more [ns]."""
+    """Past it what a chunk asks for is beyond its validity, or the open-loop limit of its observation [ns]."""
     return min(int(request.schedule.due_ns[-1]), request.schedule.deadline_ns)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vla_contract.card import CardError, InterfaceCard, parse_card
 from vla_contract.card_hash import contract_differences
+from vla_contract.printing import listed
 from vla_replay.preflight.finding import Finding, error
 from vla_replay.preflight.known import Known
 from vla_replay.preflight.sample import Sample
@@ -54,5 +55,4 @@ def _differences(card: InterfaceCard, sample: Sample) -> str:
     except CardError:
         return "; the recorded card cannot be read by this version"
     lines = contract_differences(recorded.to_dict(), card.to_dict())
-    more = f" and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
-    return f"; recorded with {'; '.join(lines[:_SHOWN])}{more}" if lines else ""
+    return f"; recorded with {listed(lines, _SHOWN, '; ')}" if lines else ""

@@ -103,8 +103,8 @@ WRONG = [
     (("max_open_loop", 0.05), "max_open_loop: 0.05 s is less than action.step_period (0.1 s)"),
     (("action", "space", "EE_VELOCITY"), "action.space: 'EE_VELOCITY', allowed: 'JOINT_POSITION', "),
     (("action", "space", "JOINT_DELTA"), "action.names: missing j1, j2, j3; unexpected left.x, left.y"),
-    (("action", "names", [f"w{i}" for i in range(1024)]), "unexpected w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12, w13, "
-     "w14, w15, w16, w17, w18, w19 and 1004 more; EE_DELTA of left needs"),
+    (("action", "names", [f"w{i}" for i in range(1024)]), "unexpected w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12, "
+     "w13, w14, w15, w16, w17, w18, w19 and 1004 more; EE_DELTA of left needs"),
     (("action", "names", 6, "left.grip"), "action.names: missing left.gripper; unexpected left.grip; EE_DELTA of left"),
     ((*GRIPPER, None), "action.names: unexpected left.gripper"),
     # tasks

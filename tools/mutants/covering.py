@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import re
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PurePath
 from xml.etree import ElementTree
 
 from coverage import CoverageData
@@ -29,11 +30,32 @@ class Covering:
         self._data.read()
 
     def tests_of(self, path: str, line: int) -> list[str]:
-        """Tests that run the statement, the shortest first; all of the group for what runs at import, or is compiled."""
+        """Tests that run the statement, the shortest first; where none is known to, as it runs at import or is compiled, those that
+        run anything of its file or of the files that use it."""
         contexts = self._data.contexts_by_lineno(str(self._tree / path))
         first, last = _statement((self._tree / path).read_text(encoding="utf-8"), line)
-        found = {_test(name) for k in range(first, last + 1) for name in contexts.get(k, ())} - {""}
-        return sorted(found & self.seconds.keys() or self.seconds, key=self.seconds.__getitem__)
+        found = self._among({name for k in range(first, last + 1) for name in contexts.get(k, ())})
+        if not found:
+            files = [str(self._tree / file) for file in self._users_of(path)]
+            found = self._among({name for file in files for names in self._data.contexts_by_lineno(file).values() for name in names})
+        return sorted(found or self.seconds, key=self.seconds.__getitem__)
+
+    def _among(self, contexts: set[str]) -> set[str]:
+        return {_test(name) for name in contexts} & self.seconds.keys()
+
+    def _users_of(self, path: str) -> set[str]:
+        """The file itself and the group's files that may import it; with compiled ones, which show no test, those that use them."""
+        texts = {str(file.relative_to(self._tree)): file.read_text(encoding="utf-8") for file in self._group.files(self._tree)}
+        users, left = set(), [path]
+        while left:
+            file = left.pop()
+            users.add(file)
+            if file == path or "njit" in texts[file]:
+                module = PurePath(file).with_suffix("").parts[1:]
+                parent, leaf = re.escape(".".join(module[:-1])), re.escape(module[-1])
+                both = re.compile(rf"(?s)(?=.*\b{parent}\b)(?=.*\b{leaf}\b)")
+                left += [name for name, text in texts.items() if name not in users and both.match(text)]
+        return users
 
     def _measure(self, environment: dict[str, str]) -> None:
         results = self._times.with_suffix(".xml")

@@ -30,21 +30,22 @@ class Covering:
         self._data.read()
 
     def tests_of(self, path: str, line: int) -> list[str]:
-        """Tests that run the statement, the shortest first; where none is known to, as it runs at import or is compiled, those that
-        run anything of its file or of the files that use it."""
+        """Tests that run the statement, the shortest first; where none is known to, as it runs at import or is compiled, those
+        that run anything of its file or of the files that use it."""
         contexts = self._data.contexts_by_lineno(str(self._tree / path))
         first, last = _statement((self._tree / path).read_text(encoding="utf-8"), line)
         found = self._among({name for k in range(first, last + 1) for name in contexts.get(k, ())})
         if not found:
             files = [str(self._tree / file) for file in self._users_of(path)]
-            found = self._among({name for file in files for names in self._data.contexts_by_lineno(file).values() for name in names})
+            lines = [names for file in files for names in self._data.contexts_by_lineno(file).values()]
+            found = self._among({name for names in lines for name in names})
         return sorted(found or self.seconds, key=self.seconds.__getitem__)
 
     def _among(self, contexts: set[str]) -> set[str]:
         return {_test(name) for name in contexts} & self.seconds.keys()
 
     def _users_of(self, path: str) -> set[str]:
-        """The file itself and the group's files that may import it; with compiled ones, which show no test, those that use them."""
+        """The file itself and the group's files that may import it; of compiled ones, which show no test, also their users."""
         texts = {str(file.relative_to(self._tree)): file.read_text(encoding="utf-8") for file in self._group.files(self._tree)}
         users, left = set(), [path]
         while left:

@@ -63,6 +63,7 @@ class ClampLimit(IntEnum):
     OPEN_LOOP = 9
     GRIPPER = 10
     REACH = 11
+    DELAY = 12
 
 
 class Clamp(NamedTuple):

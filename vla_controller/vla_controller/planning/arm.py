@@ -154,7 +154,7 @@ class Arm:
         period = schedule.period_ns * 1e-9
         step_limits = follow.StepLimits(
             effort.share * limits.tool_speed * period, effort.share * limits.tool_angular_speed * period,
-            *limits.box_inside(effort.inset), *self._range(request.q_before, effort.joint_margin),
+            *limits.box_inside(effort.inset), *self.range_of(request.q_before, effort.joint_margin),
             effort.share * limits.velocity * period,
         )  # fmt: skip
         q = np.empty((count, len(limits.lower)))
@@ -182,6 +182,10 @@ class Arm:
             self.model.chain, step_limits, steps, request.q_before, origin, np.ascontiguousarray(values[planned]), q, noted,
         )  # fmt: skip
         return Wanted(q, self._planned(request, q, origin), self._clamps(noted[:clamps], period))
+
+    def done(self, request: Request, q: np.ndarray) -> Wanted:
+        """Joint positions q (K, J) for the planned steps, as they are; of joint spaces only."""
+        return Wanted(q, self._planned(request, q, request.joint_origin()), [])
 
     def scaled(self, request: Request, wanted: Wanted, q: np.ndarray) -> Wanted:
         """The same with other joint positions q (K, J); the planned actions follow them."""
@@ -229,7 +233,7 @@ class Arm:
             clamps.append(Clamp(int(step), name, amount))
         return clamps
 
-    def _range(self, q_before: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
+    def range_of(self, q_before: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
         """Joint range, ``margin`` [rad] inside the limits, but never excluding where the arm is."""
         margin = np.minimum(margin, 0.45 * (self.limits.upper - self.limits.lower))
         return np.minimum(self.limits.lower + margin, q_before), np.maximum(self.limits.upper - margin, q_before)

@@ -19,7 +19,7 @@ from vla_controller.planning.timeline import Timeline
 
 _BRAKE_KNOTS = 4
 _ATTEMPTS = 12
-_NOTICEABLE = 2e-3  # [rad] about a millimetre at the tool
+NOTICEABLE = 2e-3  # [rad] about a millimetre at the tool
 
 
 @dataclass(frozen=True)
@@ -89,22 +89,19 @@ def plan_chunk(
         if rounds and first_try is None:
             unlimited = smooth(start, intervals, through, effort.weights)
             first_try = unlimited[0][: len(knots)]
-            if reason := _check(arms, requests, start, edges, *unlimited):
+            if reason := check(arms, requests, start, edges, *unlimited):
                 reasons.append(reason)
         elif first_try is None:
             first_try = q[: len(knots)]
-        violation = _check(arms, requests, start, edges, q, v, a)
+        violation = check(arms, requests, start, edges, q, v, a)
         if violation is None:
             clamps = [clamp for w in shaped for clamp in w.clamps]
             if reasons:
                 clamps += _altered(schedule, q[: len(knots)] - first_try, reasons, clamps)
-            clamps += [
-                Clamp(step, "open_loop", float(schedule.due_ns[step] - schedule.deadline_ns) * 1e-9)
-                for step in range(schedule.last, chunk.horizon)
-            ]
+            clamps += cut_off(schedule, chunk)
             anchor = tuple(x for request in requests for x in request.anchor)
             clamps = tuple(sorted(clamps, key=lambda c: c.step))
-            return ChunkPlan(times, q, v, a, _columns(arms, chunk, shaped), anchor, clamps, attempt)
+            return ChunkPlan(times, q, v, a, columns_of(arms, chunk, shaped), anchor, clamps, attempt)
         reasons.append(violation)
         softer = effort.yielding(violation)
         if softer is None:
@@ -113,11 +110,19 @@ def plan_chunk(
     return reasons[-1]
 
 
+def cut_off(schedule: Schedule, chunk: ActionChunk) -> list[Clamp]:
+    """Of the steps that come after the deadline."""
+    return [
+        Clamp(step, "open_loop", float(schedule.due_ns[step] - schedule.deadline_ns) * 1e-9)
+        for step in range(schedule.last, chunk.horizon)
+    ]
+
+
 def _brake_times(knots: np.ndarray, effort: Effort) -> np.ndarray:
     return knots[-1] + np.arange(1, _BRAKE_KNOTS + 1, dtype=np.int64) * (effort.brake_ns // _BRAKE_KNOTS)
 
 
-def _check(arms, requests, start, times, q, v, a) -> Violation | None:
+def check(arms, requests, start, times, q, v, a) -> Violation | None:
     """The first arm's worst violation along the new curve; times: of the start, too."""
     q, v, a = (np.concatenate([s[None], x]) for s, x in zip(start, (q, v, a)))
     for arm, request in zip(arms, requests):
@@ -153,11 +158,12 @@ def _altered(schedule: Schedule, off: np.ndarray, reasons: list[Violation], clam
     contacts = [violation for violation in reasons if violation.kind == "collision"]
     worst = max(contacts or reasons, key=lambda violation: violation.ratio)
     known = {clamp.step for clamp in clamps}
-    steps = schedule.first + np.flatnonzero(np.abs(off).max(axis=1) > _NOTICEABLE)
+    steps = schedule.first + np.flatnonzero(np.abs(off).max(axis=1) > NOTICEABLE)
     return [Clamp(int(step), worst.limit, worst.amount) for step in steps if step not in known]
 
 
-def _columns(arms: Sequence[Arm], chunk: ActionChunk, wanted: list[Wanted]) -> np.ndarray:
+def columns_of(arms: Sequence[Arm], chunk: ActionChunk, wanted: list[Wanted]) -> np.ndarray:
+    """The chunk's actions (H, D) with what is planned of each arm."""
     planned = np.array(chunk.actions)
     for arm, wish in zip(arms, wanted):
         planned[:, arm.columns] = wish.actions

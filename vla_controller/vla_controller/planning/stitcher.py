@@ -14,6 +14,7 @@ from vla_controller.planning.arm import Request
 from vla_controller.planning.arm_group import ArmGroup
 from vla_controller.planning.chunk_plan import ChunkPlan, make_requests, plan_chunk
 from vla_controller.planning.effort import BRAKES_NS, SHORTEST_BRAKE_NS
+from vla_controller.planning.straight import plan_straight
 from vla_controller.planning.strategy import make_strategy
 from vla_controller.refusal import Refusal
 
@@ -80,7 +81,9 @@ class Stitcher:
                 continue
             tried = until_ns
             requests = make_requests(arms, timeline, chunk, schedule)
-            plan = plan_chunk(arms, self.strategy.shape(requests, now_ns), timeline, chunk, schedule)
+            shaped = self.strategy.shape(requests, now_ns)
+            plan = plan_straight(arms, shaped, timeline, chunk, schedule)
+            plan = plan or plan_chunk(arms, shaped, timeline, chunk, schedule)
             if isinstance(plan, ChunkPlan):
                 return Stitched(schedule, plan, requests)
             refusal = refusal or Refusal(

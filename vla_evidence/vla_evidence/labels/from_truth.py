@@ -47,6 +47,7 @@ ARM_KINDS = frozenset(
         ClampLimit.TOOL_SPEED,
         ClampLimit.TOOL_ANGULAR_SPEED,
         ClampLimit.COLLISION,
+        ClampLimit.DELAY,
     }
 )
 """What the arm's own body allows: how far and how fast it moves, and where its links would touch each other or the table.

@@ -104,7 +104,7 @@ UNITS = {
     ClampLimit.OTHER: "", ClampLimit.POSITION: "rad", ClampLimit.VELOCITY: "rad/s", ClampLimit.ACCELERATION: "rad/s^2",
     ClampLimit.JERK: "rad/s^3", ClampLimit.WORKSPACE: "m", ClampLimit.TOOL_SPEED: "m/s",
     ClampLimit.TOOL_ANGULAR_SPEED: "rad/s", ClampLimit.COLLISION: "m", ClampLimit.OPEN_LOOP: "s",
-    ClampLimit.GRIPPER: "in its own unit", ClampLimit.REACH: "m",
+    ClampLimit.GRIPPER: "in its own unit", ClampLimit.REACH: "m", ClampLimit.DELAY: "s",
 }  # fmt: skip
 """Unit of a clamp's amount, as ChunkClamp.msg has it."""
 

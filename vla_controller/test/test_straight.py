@@ -1,0 +1,171 @@
+"""Chunks that ask an arm at rest for one place: there as soon as the limits allow, never refused for ever."""
+
+import numpy as np
+import pytest
+from cells import HOME, Rig, arm_section, make_card, panda_model
+from curve import executed_curve
+
+from vla_contract.report import Phase, Verdict
+
+
+class Cell(Rig):
+    """Remembers when each message for the arm arrived."""
+
+    def __init__(self, card):
+        self.arrivals = []
+        super().__init__(card)
+
+    def take(self, output):
+        self.arrivals += [self.now for message in output.trajectories if "_arm_controller" in message.topic]
+        return super().take(output)
+
+    def executed(self, begin_ns):
+        """Times, q, v, a, jerk from begin_ns until now, each millisecond."""
+        return executed_curve(self.arm_messages, self.arrivals, "legacy", begin_ns, self.now)
+
+
+def place(change, steps=16, grip=1.0):
+    """JOINT_POSITION actions (steps, 8) that ask for home and a change of it (7,) [rad]."""
+    return np.tile([*(HOME + change), grip], (steps, 1))
+
+
+def turned(joint, angle):
+    change = np.zeros(7)
+    change[joint] = angle
+    return change
+
+
+def fastest(way, card):
+    """[s] of the slowest joint alone, each at its own limits: no motion of all of them is faster."""
+    limits, found = card.arms[0].limits, []
+    for d, v, a, j in zip(np.abs(way), limits.velocity, limits.acceleration, limits.jerk):
+        found.append(d / v + v / a + a / j if d > v**2 / a + v * a / j else a / j + np.sqrt((a / j) ** 2 + 4.0 * d / a))
+    return max(found)
+
+
+def card_of(period, steps=16, **limits):
+    section = arm_section()
+    section["limits"] |= {"workspace_min": [-1.0, -1.0, -0.5], "workspace_max": [1.0, 1.0, 1.5], "tool_speed": 5.0,
+                          "tool_angular_speed": 20.0, **limits}  # fmt: skip
+    card = make_card("JOINT_POSITION", arms=[section], horizon=steps)
+    return card.model_copy(update={"action": card.action.model_copy(update={"step_period": period})})
+
+
+@pytest.mark.parametrize("angle", [0.05, 0.4, 0.8])
+@pytest.mark.parametrize("period, steps", [(0.02, 50), (0.1, 16), (0.01, 3)])
+def test_it_is_there_as_soon_as_the_limits_allow(angle, period, steps):
+    card = card_of(period, steps)
+    rig = Cell(card)
+    rig.send(place(turned(0, angle), steps))
+    (report,) = rig.of_phase(Phase.SCHEDULED)
+    assert report.verdict is Verdict.ACCEPTED
+    begin = int(report.step_stamps_ns[0]) - card.step_period_ns
+    soonest = max(fastest(turned(0, angle), card), period)
+    rig.run(1900)
+    times, q, v, a, j = rig.executed(begin)
+    there = np.abs(q[:, 0] - HOME[0] - angle) < 1e-6
+    assert times[np.argmax(there)] - begin <= (1.03 * soonest + 0.002) * 1e9 and there[np.argmax(there):].all()
+    limits = card.arms[0].limits
+    for found, limit in ((v, limits.velocity), (a, limits.acceleration), (j, limits.jerk)):
+        assert np.all(np.abs(found).max(axis=0) <= np.array(limit) * (1 + 1e-6))
+
+
+def test_it_does_not_ring_between_steps_that_are_far_apart():
+    rig = Cell(card_of(0.4, 4))
+    rig.send(place(turned(0, 0.2), 4))
+    rig.run(1900)
+    (report,) = rig.of_phase(Phase.SCHEDULED)
+    assert report.clamps == () and report.planned_actions[0, 0] == pytest.approx(HOME[0] + 0.2)
+    _, q, *_ = rig.executed(int(report.step_stamps_ns[0]))
+    assert np.abs(q[:, 0] - HOME[0] - 0.2).max() < 1e-6
+
+
+def test_steps_before_the_arrival_are_told_late_with_what_is_done_at_them():
+    rig = Cell(card_of(0.1))
+    rig.send(place(turned(0, 0.6) + turned(1, -0.1)))
+    rig.run(1900)
+    report, closed = rig.of_phase(Phase.SCHEDULED)[0], rig.of_phase(Phase.CLOSED)[0]
+    late = [clamp for clamp in report.clamps if clamp.limit == "delay"]
+    assert [clamp.step for clamp in late] == [0, 1, 2, 3] and report.steps_clamped == 4
+    assert late[0].amount - late[3].amount == pytest.approx(0.3) and 0.0 < late[3].amount < 0.1
+    assert closed.steps_executed == 16
+    for step in (0, 2, 5):
+        done = rig.controller.commanded_at(int(report.step_stamps_ns[step]))[0]
+        np.testing.assert_allclose(report.planned_actions[step, :7], done, atol=1e-9)
+    between = report.planned_actions[1, :2] - HOME[:2]
+    assert between[1] / between[0] == pytest.approx(-1 / 6, abs=1e-6), "all joints together"
+
+
+def test_a_policy_that_asks_again_and_again_is_not_slower():
+    ends = []
+    for again in (0, 12):
+        rig = Cell(card_of(0.02, 50))
+        rig.send(place(turned(0, 0.8), 50))
+        begin = rig.now
+        for sequence in range(1, again + 1):
+            rig.run(40)
+            rig.send(place(turned(0, 0.8), 50), sequence)
+            assert rig.of_phase(Phase.SCHEDULED)[-1].verdict is Verdict.ACCEPTED
+        rig.run(1500)
+        times, q, *_ = rig.executed(begin)
+        ends.append(times[np.argmax(np.abs(q[:, 0] - HOME[0] - 0.8) < 1e-6)] - begin)
+    assert ends[1] == ends[0]
+
+
+def test_the_tool_is_as_slow_as_it_has_to_be():
+    rig = Cell(card_of(0.1, tool_speed=0.3))
+    rig.send(place(turned(0, 0.6)))
+    begin = rig.now
+    rig.run(1900)
+    times, q, *_ = rig.executed(begin)
+    path = panda_model().forward_batch(q)[:, :3, 3]
+    speed = np.linalg.norm(np.diff(path, axis=0), axis=1) / (np.diff(times)[:, None] * 1e-9).T
+    assert 0.27 < speed.max() <= 0.3 * (1 + 1e-6)
+    assert abs(q[-1, 0] - HOME[0] - 0.6) < 1e-6
+
+
+def test_what_lies_beyond_the_range_is_gone_to_as_far_as_that():
+    rig = Cell(card_of(0.1))
+    rig.send(place(turned(6, 2.4)))
+    (report,) = rig.of_phase(Phase.SCHEDULED)
+    beyond = [clamp for clamp in report.clamps if clamp.limit == "position panda_joint7"]
+    assert [clamp.step for clamp in beyond] == list(range(16)) and beyond[0].amount == pytest.approx(0.7854 + 2.4 - 2.8973 + 0.01)
+    rig.run(1900)
+    assert rig.q[6] == pytest.approx(2.8973 - 0.01)
+
+
+def test_one_that_cannot_be_there_by_the_open_loop_limit_goes_as_far_as_its_steps():
+    rig = Cell(card_of(0.1, velocity=[0.2] * 7))
+    rig.send(place(turned(0, 1.0)))
+    assert rig.of_phase(Phase.SCHEDULED)[0].verdict is Verdict.ACCEPTED
+    rig.run(2100)
+    assert 0.2 < rig.q[0] < 0.4 and not rig.controller.commanded_at(rig.now)[1].any()
+
+
+@pytest.mark.parametrize("space", ["JOINT_DELTA", "JOINT_RELATIVE"])
+def test_other_joint_spaces_that_lead_to_one_place(space):
+    card = card_of(0.1)
+    card = card.model_copy(update={"action": card.action.model_copy(update={"space": space})})
+    rig = Cell(card)
+    change = turned(3, 0.5)
+    actions = np.tile(change, (16, 1)) if space == "JOINT_RELATIVE" else np.vstack([change, np.zeros((15, 7))])
+    rig.send(actions, reference_positions=HOME if space == "JOINT_RELATIVE" else np.empty(0))
+    (report,) = rig.of_phase(Phase.SCHEDULED)
+    assert report.verdict is Verdict.ACCEPTED
+    first = report.planned_actions[0, 3]
+    rest = report.planned_actions[1:, 3].sum() if space == "JOINT_DELTA" else report.planned_actions[-1, 3] - first
+    assert 0.01 < first < 0.4 and first + rest == pytest.approx(0.5)
+    rig.run(1500)
+    assert rig.q[3] == pytest.approx(HOME[3] + 0.5, abs=1e-6)
+
+
+def test_a_way_that_is_not_free_is_left_to_the_other_planner():
+    section = arm_section()
+    card = make_card("JOINT_POSITION", arms=[section])
+    rig = Cell(card)
+    rig.send(place(turned(1, 1.2)))  # into the table
+    rig.run(1500)
+    (report,) = rig.of_phase(Phase.SCHEDULED)
+    tool = panda_model().forward(rig.q)[:3, 3]
+    assert report.verdict is Verdict.INFEASIBLE or {c.limit.split()[0] for c in report.clamps} - {"delay"}
+    assert np.all(tool >= np.array(section["limits"]["workspace_min"]) - 1e-6)

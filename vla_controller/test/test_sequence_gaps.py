@@ -22,7 +22,8 @@ def admission():
 
 def register(admission, *sequences, now_ns=0, run_id=RUN, early=False):
     for sequence in sequences:
-        admission.register(SimpleNamespace(run_id=run_id, sequence=sequence, horizon=1, stamp_ns=0), now_ns, may_begin_run=not early)
+        chunk = SimpleNamespace(run_id=run_id, sequence=sequence, horizon=1, stamp_ns=0)
+        admission.register(chunk, now_ns, may_begin_run=not early)
 
 
 def reported(admission, now_ns=LATE):

@@ -211,3 +211,24 @@ def test_one_that_moved_all_the_time_and_was_only_not_heard_goes_on():
     bench.controller.on_joint_state(now, bench.names, bench.q, bench.v, now)
     output = bench.take(bench.controller.on_controller_state(0, bench.names, bench.q, 1.0, now, now))
     assert not output.trajectories and bench.controller.snapshot(now).state is ControllerState.TRACKING
+
+
+def test_a_motion_begins_where_a_controller_has_shown_that_it_stands_not_where_it_was_first_heard():
+    """An arm that was braked unheard may be on its way yet, so slowly that as measured it stands."""
+    bench = Bench(sag=0.002)
+    bench.run(120)
+
+    def says(at):
+        now = bench.clock()
+        return bench.take(bench.controller.on_controller_state(0, bench.names, at, 1.0, now, now)).reports
+
+    says(HOME)
+    assert not bench.send(straight()).reports, "it waits"
+    bench.run(20)
+    (refused, _) = says(HOME + 1e-4)
+    assert refused.verdict is Verdict.NO_STATE and "moves" in refused.message
+    bench.run(200)
+    says(HOME + 1e-4)
+    (accepted,) = bench.send(straight(), 1).reports
+    assert accepted.verdict is Verdict.ACCEPTED
+    np.testing.assert_allclose(bench.sent[0].positions[0], HOME + 1e-4, atol=1e-9)

@@ -12,7 +12,7 @@ SILENCE_NS = 250_000_000
 """A controller that has spoken, and says nothing for longer, is not active [ns]."""
 FRESH_NS = 100_000_000
 """So old a word may be that still tells where its arm is [ns]."""
-_STANDS_NS = 100_000_000
+_STANDS_NS, _STAYS_NS = 100_000_000, 10_000_000
 
 
 class TrajectoryControllers:
@@ -27,6 +27,8 @@ class TrajectoryControllers:
         self._points: list[tuple[np.ndarray, int] | None] = [None] * len(arms)
         self._stands_since_ns = [0] * len(arms)
         self._places: list[np.ndarray | None] = [None] * len(arms)
+        self._place_ns = [0] * len(arms)
+        self._stayed = [False] * len(arms)
         self._left_ns: list[int | None] = [None] * len(arms)
         self.silent = [False] * len(arms)
 
@@ -44,10 +46,14 @@ class TrajectoryControllers:
         before, place = self._points[arm], self._places[arm]
         if before is None or np.max(np.abs(q - before[0])) > SAME:
             self._stands_since_ns[arm] = now_ns
-        if before is None or place is None:
-            self._places[arm], self._left_ns[arm] = q, None
-        elif np.max(np.abs(q - place)) > CREEPS:
-            self._places[arm], self._left_ns[arm] = q, now_ns
+        first, left = before is None or place is None, False
+        if not first:
+            left = np.max(np.abs(q - place)) > CREEPS
+        if first or left:
+            self._places[arm], self._place_ns[arm], self._stayed[arm] = q, stamp_ns, False
+            self._left_ns[arm] = now_ns if left else None
+        elif stamp_ns - self._place_ns[arm] >= _STAYS_NS:
+            self._stayed[arm] = True
         self._points[arm] = q, stamp_ns
 
     def fresh(self, now_ns: int) -> Iterator[tuple[int, np.ndarray, int]]:
@@ -71,6 +77,14 @@ class TrajectoryControllers:
         """Its set point has been seen to leave its place within 100 ms: not so after a first one, of which neither is known."""
         left_ns = self._left_ns[arm]
         return left_ns is not None and now_ns - left_ns < _STANDS_NS
+
+    def unsettled(self) -> str:
+        """Which of those that were heard have not shown yet, by a second word from the same place, that they stand, in words; empty:
+        none."""
+        for name, point, stayed in zip(self._arms, self._points, self._stayed):
+            if point is not None and not stayed:
+                return f"the trajectory controller of arm {name} has not shown yet that it stands"
+        return ""
 
     def fell_silent(self, now_ns: int) -> list[str]:
         """Names of the arms whose controllers have fallen silent since the last call."""

@@ -119,7 +119,7 @@ class Watch:
         if self._dry_run:
             return ""
         if self._arms.timeline is None:
-            return self.controllers.overdue(now_ns)
+            return self.controllers.overdue(now_ns) or self.controllers.unsettled()
         missing = self._confirmation.missing(now_ns)
         return "" if missing and self.deviation.standing_off(now_ns) is not None else missing
 

@@ -79,8 +79,8 @@ class TrajectoryControllers:
         return left_ns is not None and now_ns - left_ns < _STANDS_NS
 
     def unsettled(self) -> str:
-        """Which of those that were heard have not shown yet, by a second word from the same place, that they stand, in words; empty:
-        none."""
+        """Which of those that were heard have not shown yet, by a second word from the same place, that they stand, in words;
+        empty: none."""
         for name, point, stayed in zip(self._arms, self._points, self._stayed):
             if point is not None and not stayed:
                 return f"the trajectory controller of arm {name} has not shown yet that it stands"

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import pytest
@@ -170,6 +171,22 @@ def test_configuration_survives_json():
     import json
 
     assert ModelConfig.from_dict(json.loads(json.dumps(CONFIG.to_dict()))) == CONFIG
+
+
+@pytest.mark.parametrize("more", [
+    {"width": 2000}, {"width": 1000, "layers": 11}, {"mlp_ratio": 500.0}, {"channels": 20_000, "bottleneck": 300},
+    {"bottleneck": 60_000}, {"blocks": 90, "channels": 900, "bottleneck": 90},
+    {"cameras": tuple(f"camera{k}" for k in range(50)), "width": 700}, {"grid": 600}, {"queries": 300_000}, {"state_dim": 400_000},
+    {"action_dim": 40_000}, {"horizon": 40_000}, {"language_dim": 900_000},
+])  # fmt: skip
+def test_about_how_many_weights_sizes_ask_for_is_known_before_a_model_is_built(more):
+    config = ModelConfig(**{"cameras": ("front",), "state_dim": 8, "action_dim": 7, "horizon": 16, **more})
+    with torch.device("meta"):
+        needed = VlaModel(config).parameter_count()
+    with pytest.raises(ValueError, match="about .* weights, and 1234 are stored") as told:
+        config.check_size(1234)
+    assert 0.4 * needed < int(re.search(r"about (\d+)", str(told.value))[1]) < 1.25 * needed
+    config.check_size(needed)
 
 
 def test_default_model_is_small_enough_to_ship():

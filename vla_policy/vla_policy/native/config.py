@@ -78,9 +78,12 @@ class ModelConfig:
     def check_size(self, stored: int) -> None:
         """Raises ValueError where a model of these sizes would have many times the weights that are stored: nothing that a
         training wrote."""
-        transformer = self.layers * self.width**2 * (4 + 2 * self.mlp_ratio)
-        vision = self.blocks * (2 * self.channels * self.bottleneck + 9 * self.bottleneck**2)
-        tables = self.width * (self.vocabulary + self.tokens + self.queries + self.horizon + self.state_dim + self.language_dim)
-        needed = int(transformer + vision + tables)
+        width = self.width
+        transformer = self.layers * width**2 * (4 + 2 * self.mlp_ratio)
+        vision = self.blocks * 10 * self.channels * self.bottleneck
+        pooling = width * (3 * width + 3 * self.channels + 2 * self.queries + self.grid**2)
+        numbers = 3 * self.state_dim + self.language_dim + self.horizon * self.action_dim
+        tables = width * (numbers + self.horizon + self.tokens + self.vocabulary)
+        needed = int(transformer + len(self.cameras) * (vision + pooling) + tables)
         if needed > _BESIDE + 4 * stored:
             raise ValueError(f"model configuration: about {needed} weights, and {stored} are stored")

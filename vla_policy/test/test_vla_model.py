@@ -222,6 +222,16 @@ def test_grounding_is_least_where_the_attention_points_at_the_object():
     assert losses[0.3, -0.5] == pytest.approx(0.0, abs=1e-3) and losses[-0.5, 0.3] > 3.0
 
 
+@pytest.mark.parametrize(("side", "x", "y"), [(28, 1.09, -0.4), (28, 0.2, 1.09), (7, 0.3, -0.15)])
+def test_a_point_beyond_the_edge_or_between_coarse_cells_is_taught_as_much_as_any_other(side, x, y):
+    centres = ((torch.arange(side) + 0.5) / side * 2 - 1).double()
+    spot = torch.exp(-0.5 * (((centres[None] - x) / SPREAD) ** 2 + ((centres[:, None] - y) / SPREAD) ** 2))
+    assert 0.01 < spot.sum() < 1.0
+    look = (spot / spot.sum()).flatten().float()
+    points = torch.tensor([x, y]).expand(1, 1, 2, 2)
+    assert float(grounding_loss(look.expand(1, 1, 2, -1), points)) == pytest.approx(0.0, abs=1e-3)
+
+
 def test_grounding_without_known_points_is_nothing():
     look = torch.full((2, 2, 2, 784), 1 / 784, requires_grad=True)
     loss = grounding_loss(look, torch.full((2, 2, 2, 2), float("nan")))

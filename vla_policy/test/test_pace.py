@@ -163,7 +163,7 @@ def test_followers_of_another_run_have_no_reasons_to_end():
 
 
 def test_replan_steps_are_checked_against_the_horizon(card):
-    assert replan_ns(card, 4) == 4 * card.step_period_ns
+    assert [replan_ns(card, steps) for steps in (1, 4, 16)] == [steps * card.step_period_ns for steps in (1, 4, 16)]
     for steps in (0, 17):
         with pytest.raises(ValueError, match=f"replan_steps is {steps}, allowed are 1 to the horizon, 16"):
             replan_ns(card, steps)

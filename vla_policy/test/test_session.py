@@ -99,6 +99,13 @@ def test_a_run_to_its_time_limit(cell):
     assert [s.state for s in c.states] == [PolicyState.RUNNING, PolicyState.IDLE]
 
 
+def test_unless_told_otherwise_it_decides_from_an_observation_every_four_steps(cell):
+    c = cell()
+    c.run(limit_s=2.0)
+    gaps = np.diff([x.stamp_ns for x in c.chunks[:-1]])
+    assert len(gaps) >= 3 and gaps.min() >= 400 * MS and gaps.max() <= 440 * MS
+
+
 def test_a_policy_that_cannot_be_reset_ends_the_run_in_words_and_brakes(cell, monkeypatch):
     c = cell()
 

@@ -1,22 +1,34 @@
+import argparse
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 from shipped_paths import CARD
 from synthetic import write_dataset
+from torch import nn
 
 from vla_policy.checkpoint import Checkpoint, read_checkpoint
+from vla_policy.native.config import ModelConfig
+from vla_policy.native.encoders.registry import build_language
 from vla_policy.opening import Opening, load_policy
+from vla_policy.training import validation
 from vla_policy.training.augment import Augmentation
+from vla_policy.training.batches import Batches
 from vla_policy.training.build import build_embodiments, build_model
+from vla_policy.training.compute import Compute
 from vla_policy.training.config import TrainConfig
 from vla_policy.training.mixture import Source, open_mixture
+from vla_policy.training.run import Run
 from vla_policy.training.train import train
+
+SHIPPED = CARD.parents[2] / "vla_policy" / "checkpoints" / "panda_tabletop.safetensors"
 
 TINY = {"width": 48, "attention_heads": 2, "layers": 1, "channels": 16, "bottleneck": 8, "queries": 4}
 
@@ -48,6 +60,7 @@ def test_training_learns_stops_and_goes_on(card, mixture, tmp_path):
     with safe_open(work / "state.safetensors", framework="pt") as file:
         spent = float(file.metadata()["spent"])
     assert first["samples_per_second"] == pytest.approx(60 * 16 / spent, rel=0.01)
+    assert first["minutes"] == pytest.approx(spent / 60, abs=0.006)
     config["steps"] = 120
     (embodiment,) = read_checkpoint(out).embodiments
     assert {name: len(kept) for name, kept in embodiment.images.items()} == {"front": 48, "wrist": 48}
@@ -77,6 +90,84 @@ def test_the_learning_rate_climbs_first_and_then_falls_as_the_budget_is_used_up(
     assert (config.share_used(40, 30.0), config.share_used(10, 90.0)) == (0.5, 0.75), "the tighter of steps and time"
 
 
+def test_unless_told_otherwise_a_policy_is_made_and_trained_as_the_shipped_one_was(monkeypatch, folder, tmp_path):
+    from vla_policy.verbs import train as cli_train
+
+    shipped, given = read_checkpoint(SHIPPED), []
+    was = shipped.training["config"]
+    mine = asdict(TrainConfig(minutes=was["minutes"]))
+    mine["augmentation"]["shift"] = list(mine["augmentation"]["shift"])
+    for name in was.keys() - {"normalisation", "processes"}:  # of before codecs; told by number then
+        assert mine[name] == was[name], name
+    assert (mine["processes"], TrainConfig().process_count()) == (None, was["processes"])
+    needed = {name: getattr(shipped.model, name) for name in ("cameras", "state_dim", "action_dim", "horizon", "gripper_columns")}
+    assert ModelConfig(**needed) == shipped.model
+
+    def noted(mixture, config, *rest, **more):
+        given.append(config)
+        return {"steps": 0, "minutes": 0.0, "interrupted": False}
+
+    monkeypatch.setattr("vla_policy.training.train.train", noted)
+    parser = argparse.ArgumentParser()
+    cli_train.add_arguments(parser)
+    words = f"--data {folder} --out {tmp_path}/x.safetensors --minutes 33"
+    assert cli_train.run(parser.parse_args(words.split())) == 0 and given == [TrainConfig(minutes=33.0)]
+
+
+def test_a_wild_batch_is_clipped_and_a_tame_one_is_not():
+    for clip, length, left in ((0.5, 40.0, 0.5), (2.5, 40.0, 2.5), (2.5, 0.3, 0.3)):
+        model = nn.Linear(4, 3)
+        run = Run(model, TrainConfig(steps=9, clip=clip))
+        for parameter in model.parameters():
+            parameter.grad = torch.full_like(parameter, length / 15**0.5)
+        run.advance()
+        assert float(torch.cat([p.grad.flatten() for p in model.parameters()]).norm()) == pytest.approx(left, rel=1e-4)
+
+
+class Guess:
+    """In place of a model: its loss of an observation is the first number of its state, and it does as in the mean."""
+
+    def __init__(self) -> None:
+        self.at_once, self.modes = [], []
+
+    def eval(self) -> None:
+        self.modes.append("eval")
+
+    def train(self) -> None:
+        self.modes.append("train")
+
+    def __call__(self, state, **batch):
+        self.at_once.append(len(state))
+        return state[:, 0].mean()
+
+    def act(self, images, state, words, mask, generator):
+        return torch.zeros(len(state), 16, 7)
+
+
+def test_what_is_held_out_counts_frame_by_frame_however_many_are_taken_at_once(card, mixture, monkeypatch):
+    (part,) = mixture.parts
+    embodiments = build_embodiments(mixture, TrainConfig(), None)
+    sizes = build_model(embodiments, mixture, TrainConfig(model=TINY), None).config
+    batches = Batches([part.frames], embodiments, sizes, build_language(sizes))
+    columns = part.frames.columns(part.held)
+    error = np.abs(columns["actions"] - embodiments[0].decode(np.zeros((1, 16, 7))))
+    assert len(part.held) == 12
+    for most, parts in ((128, [12]), (5, [5, 5, 2])):
+        monkeypatch.setattr(validation, "AT_ONCE", most)
+        model = Guess()
+        told = validation.validate(model, batches, mixture, embodiments, Compute())
+        assert (model.at_once, model.modes) == (parts, ["eval", "train"])
+        assert told["loss"] == pytest.approx(embodiments[0].state(columns["state"])[:, 0].mean(), abs=1e-5)
+        assert list(told["first"].values()) == pytest.approx(error[:, :4].mean((0, 1)), abs=1e-5)
+        assert list(told["all"].values()) == pytest.approx(error.mean((0, 1)), abs=1e-5)
+
+
+def test_errors_are_told_in_units_that_one_can_picture():
+    of_tool = {"arm.x": 0.002, "arm.y": 0.003, "arm.z": 0.0055, "arm.rx": 0.1, "arm.rz": 0.3, "arm.gripper": 0.07}
+    assert validation.describe(of_tool) == "3.50 mm 11.46 deg 7.00 % gripper"
+    assert validation.describe({"panda_joint1": 0.02, "panda_joint2": 0.03}) == "1.43 deg"
+
+
 def test_a_head_keeps_its_options_and_another_one_has_its_own(mixture):
     options = {"hidden": 24, "beta": 0.3}
     config = TrainConfig(model=TINY | {"head_options": options})
@@ -88,8 +179,6 @@ def test_a_head_keeps_its_options_and_another_one_has_its_own(mixture):
 
 
 def test_the_command_tells_a_mistake_in_one_line(capsys, tmp_path, folder):
-    import argparse
-
     from vla_policy.verbs import train as cli_train
 
     parser = argparse.ArgumentParser()
@@ -122,8 +211,6 @@ def test_the_command_tells_a_mistake_in_one_line(capsys, tmp_path, folder):
 
 
 def test_a_budget_of_seconds_from_outside_ends_a_training_early_and_says_so(monkeypatch, capsys, tmp_path, folder):
-    import argparse
-
     from vla_policy.verbs import train as cli_train
 
     parser = argparse.ArgumentParser()

@@ -120,6 +120,23 @@ def test_state_behind_the_image_is_askew(streams):
     assert (problem.kind, problem.field) == (ObservationKind.SKEW, "joint_states")
 
 
+@pytest.mark.parametrize(("state", "wrist", "front", "now", "kind", "field"), [
+    (0, 60, 60, 60, ObservationKind.SKEW, "joint_states"), (50, 0, 60, 60, ObservationKind.SKEW, "wrist"),
+    (0, 50, 50, 250, ObservationKind.STALE, "joint_states"), (50, 0, 50, 250, ObservationKind.STALE, "wrist"),
+    (50, 50, 0, 250, ObservationKind.STALE, "front"),
+])  # fmt: skip
+def test_what_is_just_as_late_as_the_card_allows_is_taken_and_no_later(card, make_image, state, wrist, front, now, kind, field):
+    for more in (0, 1):
+        streams, late = Streams(card, make_image), more if kind is ObservationKind.SKEW else 0
+        streams.state(START + state * MS)
+        streams.image(START + wrist * MS, "wrist"), streams.image(START + front * MS + late, "front")
+        if more:
+            problem = streams.problem(START + now * MS + more)
+            assert (problem.kind, problem.field) == (kind, field)
+        else:
+            assert streams.assembler.assemble(START + now * MS, "go").stamp_ns == START + front * MS
+
+
 @pytest.mark.parametrize("value", [0, 128])
 def test_a_picture_of_one_colour_is_black(streams, value):
     streams.state(START)

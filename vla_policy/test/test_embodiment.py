@@ -6,10 +6,12 @@ import json
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 from vla_contract.card import parse_card
 from vla_contract.observation import VLAObservation
 from vla_policy.checkpoint import Checkpoint, check_contract, read_checkpoint, save_checkpoint
+from vla_policy.checkpoint_layout import FORMAT_1, LayoutError, one_embodiment
 from vla_policy.errors import CheckpointError, CodecError
 from vla_policy.native.codecs.base import Codec, CodecState
 from vla_policy.native.codecs.registry import restore_codec
@@ -103,6 +105,27 @@ def test_the_verb_lists_what_a_checkpoint_is_for(two, small_card, capsys):
     assert listed[1]["policy_hash"] == small_card.policy_hash and listed[1]["horizon"] == 8
 
 
+def test_one_of_several_embodiments_is_shown_as_the_older_format_has_it(card, small_card, two):
+    with safe_open(two, framework="pt") as file:
+        metadata = file.metadata()
+    stored = read_checkpoint(two)
+    for wanted, one in ((small_card.policy_hash, 1), (card.policy_hash, 0), ("nobody's", 0), (None, 0)):
+        flat, own = one_embodiment(metadata, wanted), stored.embodiments[one]
+        assert (flat["card_name"], flat["policy_hash"], flat["codec_name"]) == (own.card_name, own.policy_hash, "normalised")
+        told = {key: json.loads(flat[key]) for key in ("contract", "state_normaliser", "action_codec", "model")}
+        assert told["contract"] == own.contract and told["state_normaliser"] == own.state_normaliser.to_dict()
+        assert told["action_codec"] == own.codec.state().values
+        assert (told["model"]["horizon"], told["model"]["width"]) == (own.horizon, 32)
+    older = flat | {"format": FORMAT_1}
+    assert one_embodiment(older, small_card.policy_hash) == older, "it has but one"
+    given = json.loads(metadata["embodiments"])
+    del given[1]["codec"], given[1]["contract"]
+    less = one_embodiment(metadata | {"embodiments": json.dumps(given)}, small_card.policy_hash)
+    assert {"codec_name", "action_codec", "contract"} & less.keys() == set() and less["card_name"] == "one_eyed"
+    with pytest.raises(LayoutError, match="embodiments is empty"):
+        one_embodiment(metadata | {"embodiments": "[]"})
+
+
 def test_what_is_stored_comes_back(card, config, tmp_path):
     images = {"front": np.full((3, 32, 32, 3), 7, np.uint8)}
     before = Embodiment(**(vars(fitted(card, 0).widened(9, 10)) | {"images": images}))
@@ -169,3 +192,7 @@ def test_slots_spread_and_gather():
         Slots((0, 4), 4)
     with pytest.raises(ValueError, match="two columns of the card"):
         Slots((1, 1), 4)
+    assert Slots.first(3, 4096).mask.sum() == 3
+    for count, size in ((3, 4097), (3, 2)):
+        with pytest.raises(ValueError, match=f"a vector of {size} for 3 columns, allowed are as many and up to 4096"):
+            Slots.first(count, size)

@@ -7,6 +7,7 @@ from vla_contract import plugins
 from vla_contract.policy_spec import PolicySpecError
 from vla_policy.describing import empty_observation
 from vla_policy.errors import PolicyError, PreprocessError
+from vla_policy.observing.assembler import observation_skew_ns
 from vla_policy.opening import load_policy
 from vla_policy.policy import NOTHING_ASKED
 
@@ -38,6 +39,16 @@ def opened(trouble, card, monkeypatch):
 def test_a_policy_that_cannot_be_opened_says_which_and_why(opened, kind, words):
     with pytest.raises(PolicySpecError, match=words):
         opened(kind)
+
+
+def test_what_a_policy_warms_up_on_is_black_still_and_all_of_one_instant(card):
+    seen = empty_observation(card)
+    assert {name: (image.shape, image.dtype, image.any()) for name, image in seen.images.items()} == dict.fromkeys(
+        card.camera_names, ((224, 224, 3), np.uint8, False)
+    )
+    assert seen.state.tolist() == [0.0] * card.state_dim and seen.state_names == tuple(card.state.fields)
+    assert (seen.stamp_ns, seen.state_stamp_ns, set(seen.image_stamps_ns.values()), observation_skew_ns(seen)) == (0, 0, {0}, 0)
+    assert seen.instruction == card.tasks[0].instructions()[0]
 
 
 def test_what_a_policy_raises_is_told_with_its_type(opened, card):

@@ -92,7 +92,13 @@ def test_an_episode_that_cannot_be_used_is_named(card, folder, tmp_path):
     episode.save(tmp_path / "lame.npz")
     with pytest.raises(DatasetError, match="lame: state holds values that are not finite"):
         opened(tmp_path, card)
-    episode.state[3, 0] = 0.0
+    episode.state[3, 0], episode.actions[5, 2, 1] = 0.0, np.inf
+    episode.save(tmp_path / "lame.npz")
+    with pytest.raises(DatasetError, match="lame: actions holds values that are not finite"):
+        opened(tmp_path, card)
+    episode.mask[5] = False
+    episode.save(tmp_path / "lame.npz")
+    assert len(opened(tmp_path, card)) == 11, "frames that are left out may hold anything"
     episode.images = {"front": episode.images["front"]}
     episode.save(tmp_path / "lame.npz")
     with pytest.raises(DatasetError, match="lame: no camera wrist, it has front"):

@@ -176,8 +176,8 @@ def test_configuration_survives_json():
 @pytest.mark.parametrize("more", [
     {"width": 2000}, {"width": 1000, "layers": 11}, {"mlp_ratio": 500.0}, {"channels": 20_000, "bottleneck": 300},
     {"bottleneck": 60_000}, {"blocks": 90, "channels": 900, "bottleneck": 90},
-    {"cameras": tuple(f"camera{k}" for k in range(50)), "width": 700}, {"grid": 600}, {"queries": 300_000}, {"state_dim": 400_000},
-    {"action_dim": 40_000}, {"horizon": 40_000}, {"language_dim": 900_000},
+    {"cameras": tuple(f"camera{k}" for k in range(50)), "width": 700}, {"grid": 600}, {"queries": 300_000},
+    {"state_dim": 400_000}, {"action_dim": 40_000}, {"horizon": 40_000}, {"language_dim": 900_000},
 ])  # fmt: skip
 def test_about_how_many_weights_sizes_ask_for_is_known_before_a_model_is_built(more):
     config = ModelConfig(**{"cameras": ("front",), "state_dim": 8, "action_dim": 7, "horizon": 16, **more})
@@ -237,6 +237,17 @@ def test_grounding_without_known_points_is_nothing():
     loss = grounding_loss(look, torch.full((2, 2, 2, 2), float("nan")))
     loss.backward()
     assert loss.item() == 0.0 and not look.grad.abs().any()
+
+
+def test_light_reaches_as_far_as_its_strength_and_no_further():
+    """Brightness by as much, all of it up or down by half, and a channel against the others by a quarter."""
+    black_and_white = torch.tensor([0, 255], dtype=torch.uint8)[:, None].expand(6000, 1, 2, 3)
+    black, white = jitter_light(black_and_white, 0.2, torch.Generator().manual_seed(0)).double()[:, 0].unbind(1)
+    offset, gain = black + 1.0, (white - black) / 2.0
+    assert torch.equal(black.amin(1), black.amax(1)), "one offset for all channels"
+    assert [float(offset.min()), float(offset.max())] == pytest.approx([-0.1, 0.1], abs=0.002)
+    assert [float(gain.min()), float(gain.max())] == pytest.approx([0.8 * 0.95, 1.2 * 1.05], abs=0.01)
+    assert float((gain.amax(1) / gain.amin(1)).max()) == pytest.approx(1.05 / 0.95, abs=0.01)
 
 
 def test_light_keeps_the_order_of_channels_of_a_colour():

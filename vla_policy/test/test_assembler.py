@@ -201,6 +201,24 @@ def test_stamps_ahead_of_the_clock_are_invalid(streams):
     assert "clocks disagree" in streams.problem(START - 1000 * MS).message
 
 
+@pytest.mark.parametrize("received", [None, START])
+def test_joint_states_ahead_of_the_clock_are_named_with_how_far(streams, received):
+    """Where it is known when they came they are not taken, and elsewhere not decided from."""
+    streams.image(START - 10 * MS)
+    streams.assembler.add_joint_state(START + 170 * MS, streams.joints, [0.1] * 8, received_ns=received)
+    problem = streams.problem(START)
+    assert (problem.kind, problem.field) == (ObservationKind.INVALID, "joint_states")
+    assert "panda_joint1.position is stamped 0.170 s ahead of this node's clock: the clocks disagree" in problem.message
+
+
+def test_a_source_that_goes_ahead_of_the_clock_is_told_as_that_and_not_as_silent(streams):
+    streams.state(START)
+    streams.assembler.add_joint_state(START + 470 * MS, streams.joints, [0.1] * 8, received_ns=START + 260 * MS)
+    streams.image(START + 251 * MS)
+    problem = streams.problem(START + 251 * MS)
+    assert problem.kind is ObservationKind.INVALID and "is stamped 0.210 s ahead" in problem.message
+
+
 def test_a_clock_that_jumps_back_starts_afresh(streams):
     streams.state(START), streams.image(START)
     early = START - 5000 * MS

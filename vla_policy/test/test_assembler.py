@@ -235,6 +235,45 @@ def test_late_and_repeated_images_are_dropped(streams, make_image):
     assert streams.assembler.receipt_steady_ns(START) == 77
 
 
+def test_what_was_decided_from_is_found_again_by_its_stamps(streams, make_image):
+    for k in range(4):
+        streams.state(START + (30 * k - 7) * MS)
+        streams.image(START + 30 * k * MS)
+    stamps, stamp = {"front": START + 60 * MS, "wrist": START + 30 * MS}, START + 60 * MS
+    assert streams.assembler.absent(stamps, stamp) == []
+    again = streams.assembler.assemble_at(stamps, stamp, "go")
+    assert (again.image_stamps_ns, again.stamp_ns, again.state_stamp_ns, again.instruction) == (stamps, stamp, stamp, "go")
+    assert np.array_equal(again.images["front"], make_image(stamp // MS % 1000))
+    assert np.array_equal(again.images["wrist"], make_image((stamp // MS - 30) % 1000))
+    assert again.state[:2] == pytest.approx([0.06, 0.5])
+    less = stamps | {"wrist": START + 31 * MS}
+    assert streams.assembler.absent(less, stamp) == [("wrist", START + 31 * MS)]
+    with pytest.raises(ObservationError, match=f"nothing is kept of stamp {START + 31 * MS} ns") as caught:
+        streams.assembler.assemble_at(less, stamp, "go")
+    assert (caught.value.kind, caught.value.field) == (ObservationKind.MISSING, "wrist")
+    late = START + 500 * MS
+    assert streams.assembler.absent({"front": late}, late) == [("front", late), ("wrist", 0), ("joint_states", late)]
+
+
+def test_a_state_that_was_held_is_found_again_as_it_was_then(streams):
+    streams.state(START)
+    streams.image(START + 20 * MS)
+    then = streams.assembler.assemble(START + 20 * MS, "go")
+    streams.state(START + 40 * MS)
+    again = streams.assembler.assemble_at(then.image_stamps_ns, then.state_stamp_ns, "go")
+    assert again.state_stamp_ns == then.state_stamp_ns == START and np.array_equal(again.state, then.state)
+    assert streams.assembler.assemble(START + 40 * MS, "go").state[0] == pytest.approx(0.02)
+
+
+def test_an_image_that_could_not_be_read_is_told_until_a_good_one_comes(streams):
+    streams.state(START), streams.image(START)
+    streams.assembler.add_invalid_image("wrist", "encoding yuv9")
+    problem = streams.problem(START)
+    assert (problem.kind, problem.field, problem.message) == (ObservationKind.INVALID, "wrist", "encoding yuv9")
+    streams.image(START + MS)
+    assert streams.assembler.assemble(START + MS, "go").stamp_ns == START + MS
+
+
 def test_the_assembler_needs_neither_torch_nor_ros():
     code = (
         "import sys, vla_policy.observing.assembler, vla_policy.running.session; print({'torch', 'rclpy'} & set(sys.modules))"

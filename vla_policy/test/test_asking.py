@@ -7,7 +7,8 @@ import pytest
 
 from vla_contract.observation import VLAObservation
 from vla_contract.report import ChunkReport, Phase, Verdict
-from vla_policy.policy import Decision
+from vla_policy.describing import empty_observation
+from vla_policy.policy import Ask, Decision
 from vla_policy.running.asking import ask_for
 from vla_policy.running.chunks import decide
 from vla_policy.running.run_record import RunRecord, RunRequest, takeover_ns
@@ -99,3 +100,35 @@ def test_a_chunk_says_from_which_posture_it_was_decided(card):
     wanted = [seen[f"{joint}.position"] for joint in card.arms[0].joints]
     assert len(set(wanted)) == 7 and chunk.reference_positions.tolist() == wanted
     assert chunk.image_receipt_steady_ns == 0, "not known"
+
+
+def test_committed_steps_begin_a_chunk_whatever_the_policy_makes_of_them(card):
+    observed = empty_observation(card)
+    decided = np.linspace(0.1, 0.9, 16 * card.action_dim).reshape(16, card.action_dim)
+    committed, asked = -decided[:3], []
+
+    class Deaf:
+        def infer(self, observation, ask):
+            asked.append(ask)
+            return Decision(decided)
+
+    run_id = RunRecord(RunRequest("go"), START, 10**12).run_id
+    ask = Ask(committed, 40 * MS)
+    chunk = decide(Deaf(), card, observed, run_id, 3, lambda: START, 17, ask)
+    assert asked == [ask] and (chunk.committed_steps, chunk.image_receipt_steady_ns, chunk.sequence) == (3, 17, 3)
+    assert np.array_equal(chunk.actions, np.concatenate([committed, decided[3:]]))
+    chunk = decide(Deaf(), card, observed, run_id, 4, lambda: START, ask=Ask(committed[:0]))
+    assert chunk.committed_steps == 0 and np.array_equal(chunk.actions, decided)
+
+
+def test_reports_are_counted_by_what_they_say_and_only_those_of_the_run(record):
+    for verdict in (Verdict.ACCEPTED, Verdict.INFEASIBLE, Verdict.LATE, Verdict.DESYNC, Verdict.LATE):
+        record.on_report(scheduled(record, 40, verdict=verdict))
+    closed = {"stamp_ns": START, "phase": Phase.CLOSED, "sequence": 0, "chunk_stamp_ns": START}
+    steps = {"steps_executed": 5, "steps_skipped": 1, "steps_clamped": 2, "steps_superseded": 7}
+    for run_id, verdict in ((record.run_id, Verdict.LOST), (record.run_id, Verdict.ACCEPTED), ("other", Verdict.LOST)):
+        record.on_report(ChunkReport(**closed, run_id=run_id, verdict=verdict, **steps))
+    counts = vars(record.counts)
+    assert (counts["chunks_accepted"], counts["chunks_refused"], counts["chunks_lost"]) == (1, 2, 1)
+    assert {name: counts[name] for name in steps} == {name: 2 * value for name, value in steps.items()}
+    assert (record.refused_in_a_row, record.last_refusal.verdict, record.reports) == (2, Verdict.DESYNC, 7)

@@ -53,3 +53,11 @@ def test_a_card_that_is_given_twice_or_has_no_data_is_named(card, tmp_path):
         open_mixture([], [card, card])
     with pytest.raises(DatasetError, match="card panda_tabletop: none of the data sets is of it"):
         open_mixture([], [card])
+
+
+def test_fewer_frames_than_a_batch_are_drawn_again_and_again():
+    stream = draw_rows(np.array([10, 20, 30]), np.ones(3), 8, seed=1, start=0)
+    drawn = [next(stream) for _ in range(6)]
+    for rows in drawn:
+        assert len(rows) == 8 and set(rows) == {10, 20, 30} and np.bincount(rows).max() <= 4
+    assert np.array_equal(next(draw_rows(np.array([10, 20, 30]), np.ones(3), 8, seed=1, start=4)), drawn[4])

@@ -1,4 +1,5 @@
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ class Cell:
             self.clock,
             self.publish,
             self.states.append,
-            SessionConfig(settle_s=0.0, **config),
+            SessionConfig(**{"settle_s": 0.0} | config),
         )
         self.joints = [*card.arms[0].joints, card.arms[0].gripper.joint]
         self.feed()
@@ -104,6 +105,32 @@ def test_unless_told_otherwise_it_decides_from_an_observation_every_four_steps(c
     c.run(limit_s=2.0)
     gaps = np.diff([x.stamp_ns for x in c.chunks[:-1]])
     assert len(gaps) >= 3 and gaps.min() >= 400 * MS and gaps.max() <= 440 * MS
+
+
+def test_a_decision_that_comes_after_the_end_of_the_run_is_not_sent(cell):
+    def act(observation):
+        c.now += 3000 * MS
+        return np.zeros((16, 7))
+
+    c = cell(act)
+    record = c.run(limit_s=2.0)
+    assert record.timed_out and [(x.horizon, x.sequence) for x in c.chunks] == [(0, 0)]
+
+
+@pytest.mark.parametrize(("heard", "open_after"), [(True, set()), (False, {0})])
+def test_a_run_waits_for_the_closing_reports_only_of_a_controller_that_speaks(cell, heard, open_after):
+    c = cell(lambda observation: np.zeros(3), settle_s=5.0)  # of another shape: all that is sent is the brake
+
+    def publish(chunk):
+        c.chunks.append(chunk)
+        if heard:
+            c.session.on_report(report(chunk, Phase.SCHEDULED, Verdict.BRAKE))
+            threading.Timer(0.05, c.session.on_report, [report(chunk, Phase.CLOSED, Verdict.BRAKE)]).start()
+
+    c.session._publish = publish
+    begun = time.monotonic()
+    record = c.run()
+    assert record.open_chunks == open_after and record.reports == (2 if heard else 0) and time.monotonic() - begun < 4.0
 
 
 def test_a_policy_that_cannot_be_reset_ends_the_run_in_words_and_brakes(cell, monkeypatch):

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from test_prefix import card_of
 
 from vla_contract import plugins
 from vla_contract.policy_spec import PolicySpecError
+from vla_policy.backends.scripted import ScriptedPolicy
 from vla_policy.describing import empty_observation
 from vla_policy.errors import PolicyError, PreprocessError
 from vla_policy.observing.assembler import observation_skew_ns
@@ -69,6 +71,16 @@ def test_the_scripted_policy_holds_still_with_grippers_open_and_is_the_only_one(
     assert (policy.info.policy, policy.info.head, policy.info.card_hash) == ("scripted", "hold", card.card_hash)
     with pytest.raises(PolicySpecError, match="^scripted:wave: there is only scripted:hold$"):
         load_policy("scripted:wave", card)
+
+
+def test_holding_still_takes_actions_that_are_changes_and_a_function_takes_any(card):
+    pose = card_of(card, "EE_POSE")
+    with pytest.raises(PolicySpecError, match="'hold' needs a delta or relative action space, card panda_tabletop has EE_POSE"):
+        load_policy("scripted:hold", pose)
+    there = np.linspace(0.1, 0.9, 112).reshape(16, 7)
+    policy = ScriptedPolicy(pose, lambda observation: there.tolist(), "reach")
+    assert np.array_equal(policy.infer(empty_observation(pose)).actions, there) and policy.info.head == "reach"
+    assert policy.warm_up() == 0
 
 
 def test_info_and_warm_up_are_each_optional(opened, card):

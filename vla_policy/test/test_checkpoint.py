@@ -178,7 +178,7 @@ def set_part(key, value):
     (of_the_first(lambda one: one["codec"].update(name=[])), r"embodiments\[0\].codec.name is a list, text is needed"),
     (lambda metadata, weights: weights.update({f"images/{'0' * 16}/top": torch.zeros(2, 31, 32, 3, dtype=torch.uint8)}),
      r"images of top are \(2, 31, 32, 3\) torch.uint8, needed are \(k, 32, 32, 3\) uint8"),
-    (lambda metadata, weights: weights.update({f"images/{'0' * 16}/top": torch.zeros(2, 32, 32, 3)}), "images of top are .*float"),
+    (lambda metadata, weights: weights.update({f"images/{'0' * 16}/top": torch.zeros(2, 32, 32, 3)}), "images of top .*float"),
     (set_part("embodiments", []), "it holds no embodiment"),
     (of_the_first(lambda one: one.update(policy_hash="0" * 16)), f"policy_hash: {'0' * 16}, the card has "),
     (lambda metadata, weights: weights.update(extra=torch.zeros(3)), "the file has unknown extra$"),

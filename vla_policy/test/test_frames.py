@@ -105,6 +105,29 @@ def test_an_episode_that_cannot_be_used_is_named(card, folder, tmp_path):
         opened(tmp_path, card)
 
 
+def test_an_episode_of_other_sizes_or_of_another_number_of_frames_than_is_kept_is_named(card, folder, tmp_path):
+    DatasetInfo.load(folder).save(tmp_path)
+    whole = Demonstration.load(dataset_index(folder)[0])
+    for change, words in (
+        ({"actions": whole.actions[:, :9]}, r"lame: actions are \(9, 7\) a frame, card panda_tabletop has \(16, 7\)"),
+        ({"state": whole.state[:, :5]}, "lame: 5 state fields, card panda_tabletop has 8"),
+    ):
+        Demonstration(**vars(whole) | change).save(tmp_path / "lame.npz")
+        with pytest.raises(DatasetError, match=words):
+            opened(tmp_path, card)
+    whole.save(tmp_path / "lame.npz")
+    frames = opened(tmp_path, card)
+    with pytest.raises(DatasetError, match="1 episode, at least 2 are needed"):
+        split_episodes(frames, 0.2, seed=0)
+    columns = Path(f"{frames.kept[0].stem}.columns.npy")
+    np.save(columns, np.load(columns)[:7])
+    images = Path(f"{frames.kept[0].stem}.images.npy")
+    np.save(images, np.load(images)[:7])
+    frame_cache._mapped.cache_clear()
+    with pytest.raises(DatasetError, match=f"lame has 12 frames, its kept form another number: remove {FOLDER}"):
+        opened(tmp_path, card)
+
+
 def test_a_replaced_episode_does_not_train_with_its_old_images(card, folder, tmp_path):
     """Also where the new file is as old as the one before it, as after unpacking an archive."""
     DatasetInfo.load(folder).save(tmp_path)

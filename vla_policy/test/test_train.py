@@ -15,6 +15,7 @@ from synthetic import write_dataset
 from torch import nn
 
 from vla_policy.checkpoint import Checkpoint, read_checkpoint
+from vla_policy.errors import TrainingError
 from vla_policy.native.config import ModelConfig
 from vla_policy.native.encoders.registry import build_language
 from vla_policy.opening import Opening, load_policy
@@ -24,6 +25,7 @@ from vla_policy.training.batches import Batches
 from vla_policy.training.build import build_embodiments, build_model
 from vla_policy.training.compute import Compute
 from vla_policy.training.config import TrainConfig
+from vla_policy.training.gradients import GradientWorkers
 from vla_policy.training.mixture import Source, open_mixture
 from vla_policy.training.run import Run
 from vla_policy.training.train import train
@@ -166,6 +168,46 @@ def test_errors_are_told_in_units_that_one_can_picture():
     of_tool = {"arm.x": 0.002, "arm.y": 0.003, "arm.z": 0.0055, "arm.rx": 0.1, "arm.rz": 0.3, "arm.gripper": 0.07}
     assert validation.describe(of_tool) == "3.50 mm 11.46 deg 7.00 % gripper"
     assert validation.describe({"panda_joint1": 0.02, "panda_joint2": 0.03}) == "1.43 deg"
+
+
+def test_each_validation_draws_the_same_noise_so_that_they_compare(mixture):
+    class Drawing(Guess):
+        def __call__(self, state, **batch):
+            return torch.randn(())
+
+        def act(self, images, state, words, mask, generator):
+            return torch.randn(len(state), 16, 7, generator=generator)
+
+    embodiments = build_embodiments(mixture, TrainConfig(), None)
+    sizes = build_model(embodiments, mixture, TrainConfig(model=TINY), None).config
+    batches = Batches([part.frames for part in mixture.parts], embodiments, sizes, build_language(sizes))
+    first, second = (validation.validate(Drawing(), batches, mixture, embodiments, Compute()) for _ in range(2))
+    assert first == second and first["loss"] != 0.0
+
+
+def test_an_interrupted_training_is_kept_and_goes_on_from_there(mixture, tmp_path, monkeypatch):
+    config, out = dict(batch=4, processes=1, model=TINY, validations=1, warm_up_steps=1), tmp_path / "x.safetensors"
+    backward, calls = GradientWorkers.backward, []
+
+    def interrupted(workers, draw, step):
+        calls.append((step, draw.rows.tolist()))
+        if step == 3 and len(calls) == 4:
+            raise KeyboardInterrupt
+        return backward(workers, draw, step)
+
+    monkeypatch.setattr(GradientWorkers, "backward", interrupted)
+    first = train(mixture, TrainConfig(steps=5, **config), tmp_path, out, quiet=True)
+    assert (first["interrupted"], first["steps"], first["validation"]) == (True, 3, None) and out.exists()
+    second = train(mixture, TrainConfig(steps=5, **config), tmp_path, out, quiet=True, resume=True)
+    assert (second["interrupted"], second["steps"]) == (False, 5)
+    assert [step for step, _ in calls] == [0, 1, 2, 3, 3, 4] and calls[3] == calls[4], "the same batch as it would have been"
+
+
+def test_a_training_in_which_all_is_frozen_is_refused(mixture):
+    embodiments = build_embodiments(mixture, TrainConfig(), None)
+    parts = [name for name, _ in build_model(embodiments, mixture, TrainConfig(model=TINY), None).named_children()]
+    with pytest.raises(TrainingError, match=f"--freeze {' '.join(parts)} readout: nothing is left to train"):
+        build_model(embodiments, mixture, TrainConfig(model=TINY, freeze=(*parts, "readout")), None)
 
 
 def test_a_head_keeps_its_options_and_another_one_has_its_own(mixture):

@@ -3,7 +3,9 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -196,10 +198,13 @@ def test_an_interrupted_training_is_kept_and_goes_on_from_there(mixture, tmp_pat
         return backward(workers, draw, step)
 
     monkeypatch.setattr(GradientWorkers, "backward", interrupted)
+    clock = count(1000.0, 6.1)  # so long takes a step
+    monkeypatch.setattr("vla_policy.training.train.time", SimpleNamespace(monotonic=lambda: next(clock)))
     first = train(mixture, TrainConfig(steps=5, **config), tmp_path, out, quiet=True)
     assert (first["interrupted"], first["steps"], first["validation"]) == (True, 3, None) and out.exists()
     second = train(mixture, TrainConfig(steps=5, **config), tmp_path, out, quiet=True, resume=True)
     assert (second["interrupted"], second["steps"]) == (False, 5)
+    assert (second["minutes"], second["samples_per_second"]) == (0.51, 0.7), "30.5 s in both sittings"
     assert [step for step, _ in calls] == [0, 1, 2, 3, 3, 4] and calls[3] == calls[4], "the same batch as it would have been"
 
 

@@ -1,5 +1,6 @@
 import json
 import re
+import time
 
 import numpy as np
 import pytest
@@ -161,6 +162,17 @@ def test_a_model_of_many_more_weights_than_are_stored_is_not_even_built(tiny_che
 
     with pytest.raises(CheckpointError, match=rf"about {millions}\d{{6}} weights, and \d+ are stored"):
         read_checkpoint(rewritten(tiny_checkpoint, tmp_path / "large.safetensors", change))
+
+
+@pytest.mark.parametrize("options", [{"hidden": 40_000}, {"hidden": 16, "layers": 10**9}, {"hidden": 10**9}], ids=str)
+def test_a_head_whose_options_ask_for_gigabytes_is_not_built(tiny_checkpoint, tmp_path, options):
+    def change(metadata, weights):
+        metadata["model"] = json.dumps(json.loads(metadata["model"]) | {"head_options": options})
+
+    begun = time.monotonic()
+    with pytest.raises(CheckpointError, match=r"action head 'regression': its options ask for more than \d+ weights"):
+        read_checkpoint(rewritten(tiny_checkpoint, tmp_path / "large.safetensors", change))
+    assert time.monotonic() - begun < 10.0
 
 
 def set_part(key, value):

@@ -35,8 +35,10 @@ from vla_policy.checkpoint_layout import (
 from vla_policy.errors import CheckpointError
 from vla_policy.native.codecs.base import CodecState
 from vla_policy.native.codecs.registry import restore_codec
-from vla_policy.native.config import ModelConfig
+from vla_policy.native.config import ModelConfig, most_weights
 from vla_policy.native.embodiment import Embodiment
+from vla_policy.native.heads.base import HeadSizes
+from vla_policy.native.heads.registry import check_size
 from vla_policy.native.preprocess import MODEL_SIZE
 from vla_policy.native.slots import Slots
 
@@ -97,7 +99,9 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
                 raise LayoutError(f"{what} is {metadata.get(what)!r}, this version has {known!r}")
         weights, arrays = _sorted_out(tensors, str(parts[0].get("policy_hash")) if parts else "")
         model = ModelConfig.from_dict(mapping(metadata, "model"))
-        model.check_size(sum(value.numel() for value in weights.values()))
+        stored = sum(value.numel() for value in weights.values())
+        model.check_size(stored)
+        check_size(model.head, HeadSizes.of(model), model.head_options, most_weights(stored))
         return Checkpoint(
             weights=weights,
             model=model,

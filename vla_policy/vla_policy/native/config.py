@@ -15,6 +15,11 @@ _NUMBERS = {
 }  # fmt: skip
 
 
+def most_weights(stored: int) -> int:
+    """So many a model may have whose file holds this many."""
+    return _BESIDE + 4 * stored
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """Stored in a checkpoint as JSON; what an older file lacks has its default.
@@ -85,5 +90,5 @@ class ModelConfig:
         numbers = 3 * self.state_dim + self.language_dim + self.horizon * self.action_dim
         tables = width * (numbers + self.horizon + self.tokens + self.vocabulary)
         needed = int(transformer + len(self.cameras) * (vision + pooling) + tables)
-        if needed > _BESIDE + 4 * stored:
+        if needed > most_weights(stored):
             raise ValueError(f"model configuration: about {needed} weights, and {stored} are stored")

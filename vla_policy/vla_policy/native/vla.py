@@ -9,13 +9,12 @@ from vla_policy.native.config import ModelConfig
 from vla_policy.native.encoders.registry import build_vision
 from vla_policy.native.encoders.vision import SENTENCE
 from vla_policy.native.grounding import POINTS, grounding_loss
-from vla_policy.native.heads.base import FREE, HeadAsk, HeadBatch, HeadSizes
+from vla_policy.native.heads.base import FREE, READOUT_TOKENS, HeadAsk, HeadBatch, HeadSizes
 from vla_policy.native.heads.registry import build_head
 from vla_policy.native.memory import Memory
 from vla_policy.native.pooling import SpatialPooling
 from vla_policy.native.transformer import Transformer
 
-READOUT_TOKENS = 2
 ALL_CAMERAS = "all"
 """Stands for the cameras where they share one encoder."""
 GROUNDING_WEIGHT = 0.1
@@ -51,10 +50,7 @@ class VlaModel(nn.Module):
         self.readout = nn.Parameter(0.02 * torch.randn(READOUT_TOKENS, width))
         self.goal = nn.Linear(READOUT_TOKENS * width, config.state_dim)
         self.transformer = Transformer(width, config.layers, config.attention_heads, config.mlp_ratio)
-        sizes = HeadSizes(
-            READOUT_TOKENS, width, config.horizon, config.action_dim, config.tokens, config.vocabulary
-        )
-        self.head = build_head(config.head, sizes, config.head_options)
+        self.head = build_head(config.head, HeadSizes.of(config), config.head_options)
         self.to(memory_format=torch.channels_last)
 
     @staticmethod

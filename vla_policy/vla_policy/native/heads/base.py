@@ -8,7 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from vla_policy.native.config import ModelConfig
 from vla_policy.native.memory import Memory
+
+READOUT_TOKENS = 2
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,11 @@ class HeadSizes:
     """Tokens of a chunk, T, where the codec speaks in tokens."""
     vocabulary: int = 0
     """Number of different tokens; 0: the codec speaks in numbers."""
+
+    @classmethod
+    def of(cls, config: ModelConfig) -> HeadSizes:
+        """Of a native model of these sizes."""
+        return cls(READOUT_TOKENS, config.width, config.horizon, config.action_dim, config.tokens, config.vocabulary)
 
     @property
     def flat(self) -> int:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 from collections.abc import Sequence
+
+import torch
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from vla_contract import plugins
 from vla_policy.errors import HeadError
 from vla_policy.native.heads.base import ActionHead, HeadSizes
 
+_MOST_TENSORS = 10_000
 _GIVEN = ("self", "sizes")
 """What the model gives to every head; the rest of its arguments are its options."""
 
@@ -36,6 +41,31 @@ def build_head(name: str, sizes: HeadSizes, options: dict) -> ActionHead:
         return head(sizes, **options)
     except (TypeError, ValueError, RuntimeError) as error:
         raise HeadError(f"action head {name!r}: {str(error).splitlines()[0]}") from None
+
+
+def check_size(name: str, sizes: HeadSizes, options: dict, most: int) -> None:
+    """Raises HeadError where the head would have more weights than that, or more than ten thousand tensors of them, before they
+    take any memory. A head that is not installed, or cannot be sized up, is told of when it is built."""
+    left = [most, _MOST_TENSORS]
+
+    def count(_, __, parameter) -> None:
+        left[0] -= 0 if parameter is None else parameter.numel()
+        left[1] -= 1
+        if min(left) < 0:
+            raise _TooLargeError
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        with torch.device("meta"), contextlib.suppress(Exception):
+            find_head(name)(sizes, **options)
+    except _TooLargeError:
+        raise HeadError(f"action head {name!r}: its options ask for more than {most} weights") from None
+    finally:
+        hook.remove()
+
+
+class _TooLargeError(BaseException):
+    """Passes by what a head makes of errors."""
 
 
 def parse_options(name: str, words: Sequence[str]) -> dict:

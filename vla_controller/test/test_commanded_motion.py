@@ -8,7 +8,7 @@ from vla_contract.report import Phase
 from vla_controller import cut
 from vla_controller.planning import chunk_plan
 
-KINDS = ("BRAKED", "RUNS_OUT", "SENT_HOME", "CLOCK_SET", "ANCHORED", "DISOWNED", "NEW_RUN")
+KINDS = ("BRAKED", "RUNS_OUT", "SENT_HOME", "CLOCK_SET", "ANCHORED", "DISOWNED", "REACTIVATED", "DROPPED", "NEW_RUN")
 
 
 def with_gripper(rig, closes_at: int):

@@ -5,7 +5,7 @@ import pytest
 from cells import HOME, MS, Rig, straight
 from following import CYCLE, Bench
 
-from vla_contract.report import Verdict
+from vla_contract.report import Phase, Verdict
 from vla_contract.status import ControllerState
 from vla_controller.intake.trajectory_controllers import TrajectoryControllers
 
@@ -187,12 +187,16 @@ def test_a_word_that_is_there_when_its_silence_would_be_noticed_is_heard_first(r
     bench.activate(False)
     bench.run(244)
     assert ControllerState.SILENT_CONTROLLER not in bench.states
+    silent_since = bench.clock() - 244 * MS
     bench.activate(True)
     held = [bench.cycle() for _ in range(6)][-1]
     now = bench.clock()
     bench.controller.on_joint_state(now, bench.names, bench.q, bench.v, now)
     output = bench.take(bench.controller.on_controller_state(0, bench.names, held, 1.0, now, now))
     assert not output.trajectories
+    reports = output.reports + bench.take(bench.controller.tick(now)).reports
+    (closed,) = [r for r in reports if r.phase is Phase.CLOSED]
+    assert "had left it" in closed.message and 0 < closed.last_executed_ns <= silent_since
     since = len(bench.setpoints)
     bench.run(300)
     assert bench.largest_step(since) < 1e-9, "it stands where it was activated"

@@ -12,7 +12,7 @@ from vla_contract.report import Verdict
 from vla_contract.status import ControllerState
 from vla_controller import cut
 from vla_controller.books.output import Output
-from vla_controller.books.reports import ReportBook
+from vla_controller.books.reports import LEFT, ReportBook
 from vla_controller.intake.tolerances import RESTS
 from vla_controller.intake.watch import Watch
 from vla_controller.planning.arm_group import ArmGroup
@@ -72,7 +72,8 @@ class CommandedMotion:
             self.brake(now_ns, f"the trajectory controller of arm {name} has fallen silent", output)
         if self._watch.spoke_again():  # after an activation it holds where it stands, whatever was commanded before
             self.arms.forget()
-            self.cut(cut.DISOWNED, now_ns)
+            followed_ns = self._watch.deviation.followed_ns()
+            self.cut(cut.REACTIVATED, now_ns if followed_ns is None else followed_ns, LEFT)
         dropped = self._watch.deviation.dropped(now_ns) if self.arms.moving(now_ns) else None
         if dropped is not None:
             self._watch.name_desync(now_ns)

@@ -42,5 +42,8 @@ DROPPED = Cut(chunks=True, homing=True, grippers=Grippers.hold)
 DISOWNED = Cut()
 """The arm came to rest elsewhere: nothing counts as commanded until it is anchored."""
 
+REACTIVATED = Cut(chunks=True)
+"""A trajectory controller speaks again after a silence, and holds where it stands: nothing counts as commanded any more."""
+
 NEW_RUN = Cut(grippers=Grippers.forget)
 """Another run begins. Between the two a hand may have moved the fingers, or a simulator started over."""

@@ -65,6 +65,10 @@ class Deviation:
         quiet = [arm for arm, silent in enumerate(self._controllers.silent) if silent or self._confirmation.is_off(arm)]
         return self._last_word_of(quiet)
 
+    def followed_ns(self) -> int | None:
+        """Up to when all trajectory controllers that were ever heard are known to have followed the plan; None: none was."""
+        return self._last_word_of(list(range(len(self._arms.arms))))
+
     def left_ns(self, now_ns: int) -> int | None:
         """Up to when the trajectory controllers that say of themselves that they are off the plan, and have for longer than a
         message may mistake, followed it; None: none is."""

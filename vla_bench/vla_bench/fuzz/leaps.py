@@ -7,7 +7,9 @@ off), a message that takes over makes it leap back to the plan. That is the trou
 - the message itself was late, or overtaken; or
 - no state that was heard before the message was made was of an instant at which the arm was off what was asked, and
   either the message is a stop, which never waits, or the newest state was as fresh as that arm's states are, or the arm
-  is off by too little for any state to show.
+  is off by too little for any state to show; or
+- the arm was off what was asked by the newest state, as fresh as its states are, and a message that was late has brought it back
+  since: what begins where it was known to be is a leap from there.
 
 A stop of an arm that was known to be off begins at where it was known to be: it may miss that by as much as the arm's
 acceleration changes the motion since. Everything else is a violation, as it is in an arm that executes what was asked.
@@ -115,8 +117,11 @@ class Leaps:
     def _cause(self, arm: int, part: Part, asked: Part, known: Known, troubled: bool) -> str:
         if troubled:
             return "late message"
-        if not self._struck[arm] or np.abs(part.before - asked.before).max() <= _SAME:
+        if not self._struck[arm]:
             return ""
+        if np.abs(part.before - asked.before).max() <= _SAME:
+            back_unseen = known.off and known.of_ns < self._struck_ns[arm] and (known.stop or known.fresh)
+            return "back on the plan unseen" if back_unseen else ""
         told = known.off and known.of_ns >= self._struck_ns[arm]
         if not told:  # of what is too little for any state to show, no fresh one would have told either
             hidden = not self.is_off(arm, part.start_ns)

@@ -26,6 +26,7 @@ _MARGIN_NS = 40 * MS
 _CLOSE = 0.01  # [rad] a step that was done no better was not done
 _LAST_CHUNKS = 12  # after all troubles: one at least has to be accepted
 _SETTLED_NS = 3_000 * MS
+_LONGEST_WAY_HOME_NS = 60_000 * MS
 
 
 def speaks(seed: int) -> bool:
@@ -203,6 +204,10 @@ class SpokenEpisode(Episode):
     def _live(self) -> None:
         """A few chunks that ask for nothing to be moved."""
         self.resume()
+        for _ in range(_LONGEST_WAY_HOME_NS // self.cell.interval_ns):
+            if self.controller.snapshot(self.clock).state is not ControllerState.HOMING:
+                break
+            self.run_until(self.now + self.cell.interval_ns)
         since_ns, refused = self.now, ""
         for _ in range(_LAST_CHUNKS):
             self.run_until(self.now + self.cell.interval_ns)

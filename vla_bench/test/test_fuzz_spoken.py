@@ -81,7 +81,7 @@ def kinds(result) -> set[str]:
         (120000032, 45),  # an arm that still went on, slowly, with an older message was taken to stand
         (110000058, 80),  # of two sources one stood apart: the arm was held where it was measured, not where its controller was
         (30000057, 115),  # the first word after a silence was of an arm that was on its way to rest, and a motion began there
-        (410000064, 85),  # a message that came 300 ms late brought the arm back to its plan just before the next one: nobody's fault
+        (410000064, 85),  # a message that came 300 ms late brought the arm back to its plan just before the next: nobody's fault
     ],
 )
 def test_what_a_run_once_found_stays_mended(seed, chunks):

@@ -81,6 +81,8 @@ def test_tool_outside_the_workspace_may_only_come_in():
     axis = int(np.argmax(out))
     assert out[axis] > 0
     away = np.sign(start[axis]) if axis == 1 else (1.0 if start[axis] > card.workspace_max[axis] else -1.0)
+    told = rig.controller.snapshot(rig.now).message
+    assert f"tool {'xyz'[axis]} is at {start[axis]:.4g} m, allowed are" in told and "slow ways inward" in told
     outward = np.zeros(3)
     outward[axis] = away * 0.1
     rig.send(straight(outward))
@@ -89,6 +91,16 @@ def test_tool_outside_the_workspace_may_only_come_in():
     rig.run(3000)
     rig.send(straight(-outward), 1)
     assert away * (tool_path(rig)[-1, axis, 3] - start[axis]) < -0.1
+
+
+def test_a_joint_that_is_measured_a_turn_off_is_named_with_its_range():
+    rig = Rig(q=HOME + [2 * np.pi, 0, 0, 0, 0, 0, 0])
+    told = rig.controller.snapshot(rig.now).message
+    assert "panda_joint1 is at 6.283 rad, allowed are -2.897 to 2.897" in told
+    rig.take(rig.controller.home(rig.now))
+    assert rig.output.accepted or "panda_joint1 is at 6.283 rad" in rig.output.message
+    inside = Rig()
+    assert inside.controller.snapshot(inside.now).message == ""
 
 
 @pytest.mark.parametrize(

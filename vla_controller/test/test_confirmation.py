@@ -220,7 +220,9 @@ def test_resume_says_what_else_keeps_the_arm_still():
     bench.run(500)
     bench.take(bench.controller.stop(bench.clock()))
     said = bench.take(bench.controller.resume(bench.clock())).message
-    assert said.startswith("no stop is latched; but the trajectory controller of arm arm has fallen silent")
+    assert said.startswith("the stop is released; but the trajectory controller of arm arm has fallen silent")
+    said = bench.take(bench.controller.resume(bench.clock())).message
+    assert said.startswith("no stop was latched; but the trajectory controller of arm arm has fallen silent")
     bench.activate(True)
     bench.run(200)
     bench.take(bench.controller.stop(bench.clock()))

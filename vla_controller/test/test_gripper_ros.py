@@ -182,6 +182,19 @@ def spin(node, seconds):
 
 
 @pytest.mark.parametrize("ready", [True, False])
+def test_a_gripper_that_is_not_there_is_told_before_anything_is_commanded(node, monkeypatch):
+    monkeypatch.setattr(gripper_ros, "_PATIENCE_S", 0.8)
+    senders = GripperSenders(node, card_with("gripper_command"))
+    spin(node, 0.7)
+    assert senders.problem == "", "it may be on its way"
+    spin(node, 1.5)
+    assert senders.problem == "no gripper answers on the action 'tool/commands'"
+    server = ActionServer(node, SERVED["gripper_command"], "tool/commands", lambda handle: None)
+    spin(node, 1.5)
+    assert senders.problem == ""
+    server.destroy()
+
+
 def test_gripper_command_sends_a_goal_where_a_server_is_there(senders, monkeypatch, ready):
     monkeypatch.setattr(FakeClient, "ready", ready)
     command, failures = command_that_counts()

@@ -125,7 +125,7 @@ class CommandedMotion:
             problem = f"{_SET_MEANWHILE}: ask again"
         if problem:
             self._release(anchored)
-            output.accepted, output.message = False, problem
+            output.accepted, output.message = False, "; ".join(filter(None, [problem, self._watch.outside()]))
             return
         self.brake_wanted = ""
         self.cut(cut.SENT_HOME, self.arms.splice_ns, "homing")

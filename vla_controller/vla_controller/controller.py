@@ -130,7 +130,7 @@ class ChunkController:
             state = ControllerState.DESYNC  # not yet for long enough to brake; the state is that of the words beside it
         return Snapshot(
             state=state,
-            message=refusal.message if refusal else "",
+            message=refusal.message if refusal else self._watch.outside(),
             run_id=self._admission.run_id or "",
             state_age_ns=self._watch.states.age_ns(now_ns) or 0,
             tracking_error=self._watch.tracking_error,
@@ -221,13 +221,15 @@ class ChunkController:
 
     def resume(self, now_ns: int) -> Output:
         """Releases ``stop``. The arm stays where it is until a chunk arrives."""
-        output = Output(message="ready for chunks" if self._watch.ready.stopped else "was not stopped")
+        stopped = self._watch.ready.stopped
+        output = Output(message="ready for chunks" if stopped else "was not stopped")
         self._advance(now_ns, output)
         self._watch.ready.stopped = False
+        released = "the stop is released" if stopped else "no stop was latched"
         if self._watch.ready.contended:
-            output.message = f"no stop is latched; but {self._watch.ready.contended}: chunks are refused until it is gone"
+            output.message = f"{released}; but {self._watch.ready.contended}: chunks are refused until it is gone"
         elif any(self._watch.controllers.silent):
-            output.message = f"no stop is latched; but {self._watch.controllers.in_words()}: chunks are refused until then"
+            output.message = f"{released}; but {self._watch.controllers.in_words()}: chunks are refused until then"
         return self._finish(output, now_ns)
 
     def home(self, now_ns: int) -> Output:

@@ -110,6 +110,10 @@ class Watch:
                 self._references[arm].compare(now_ns, timeline.distance_with_lag(now_ns, q), joints)
             self._confirmation.see(arm, q[joints], stamp_ns, now_ns, timeline, joints)
 
+    def outside(self) -> str:
+        """Where the arms are measured outside of their limits, in words; empty: they are not, or not measured."""
+        return self._arms.outside(self.states.positions) if self.states.stamp_ns is not None else ""
+
     def unconfirmed(self, now_ns: int) -> str:
         """Which trajectory controller has yet to show that it follows the commanded motion, in words; empty: none has.
 

@@ -111,6 +111,10 @@ class Arm:
         """Those of a plan that begins at q (J,) [rad]: outside of range or workspace, those of slow motion."""
         return self._slow if self.limits.excludes(q, self.model.forward(q)[:3, 3]) else self.limits
 
+    def outside(self, q: np.ndarray) -> str:
+        """As Limits.outside, at q (J,) [rad]."""
+        return self.limits.outside(self.model.joints, q, self.model.forward(q)[:3, 3])
+
     def request(
         self,
         space: ActionSpace,

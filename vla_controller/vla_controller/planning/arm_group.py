@@ -75,6 +75,11 @@ class ArmGroup:
             return q
         return np.where(self.continuous, on_turn_of(q, self.timeline.sample(t_ns)[0]), q)
 
+    def outside(self, q: np.ndarray) -> str:
+        """Which arms are outside of their limits at q (J,) [rad], in words; empty: none."""
+        found = ", ".join(filter(None, (arm.outside(q[arm.joints]) for arm in self.arms)))
+        return f"outside of the limits, from where only slow ways inward are taken: {found}" if found else ""
+
     def is_displaced(self, states: Measured) -> bool:
         """By the newest state, the motion has ended, and something else has moved the arm since."""
         settled = states.stamp_ns >= self.timeline.end_ns + _SETTLED_NS and states.at_rest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ COLLISION_MARGIN = 0.005  # [m]
 SLOW = 0.25
 """Share of the speeds that is left to an arm outside of its joint range or its workspace, on its way back."""
 _OUTSIDE = 1e-4  # [rad], [m]
+_NOISE = 5e-3  # [rad], [m]
 _AXES = "xyz"
 _JOINT_KINDS = ("position", "velocity", "acceleration", "jerk")
 
@@ -78,6 +80,17 @@ class Limits:
         """Whether joints (J,) [rad] or tool (3,) [m] lie outside, where an arm may have woken, or was moved by hand."""
         joints = np.maximum(self.lower - q, q - self.upper).max()
         return bool(max(joints, np.maximum(self.box_lower - tool, tool - self.box_upper).max()) > _OUTSIDE)
+
+    def outside(self, joints: Sequence[str], q: np.ndarray, tool: np.ndarray) -> str:
+        """Which of the joints, at q (J,) [rad], and of the axes of the tool, at (3,) [m], are outside by more than is measured so
+        without being so, where, and what is allowed; empty: none."""
+        places = [*zip(joints, q, self.lower, self.upper, ["rad"] * len(joints)),
+                  *zip((f"tool {axis}" for axis in _AXES), tool, self.box_lower, self.box_upper, ["m"] * 3)]  # fmt: skip
+        return ", ".join(
+            f"{name} is at {at:.4g} {unit}, allowed are {low:.4g} to {high:.4g}"
+            for name, at, low, high, unit in places
+            if max(low - at, at - high) > _NOISE
+        )
 
     def box_inside(self, inset: float) -> tuple[np.ndarray, np.ndarray]:
         """The workspace box, ``inset`` [m] smaller on each side, never turned inside out."""

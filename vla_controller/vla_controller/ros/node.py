@@ -235,7 +235,7 @@ class ControllerNode(Node):
         health = self._monitor.judge(
             core.snapshot(now) if core else None,
             now,
-            message=self._rival or self._message,
+            message=self._rival or self._message or self._grippers.problem,
             speed_scale=self._speed_scale,
             dry_run=self._settings.dry_run,
         )
@@ -259,7 +259,7 @@ class ControllerNode(Node):
             snapshot = core.snapshot(now)
             self._last_status = snapshot.state
             message.state = int(snapshot.state)
-            message.message = snapshot.message or self._message
+            message.message = snapshot.message or self._message or self._grippers.problem
             message.run_id = run_id_to_msg(snapshot.run_id)
             message.state_age = ns_to_duration(max(0, snapshot.state_age_ns))
             message.tracking_error = snapshot.tracking_error

@@ -181,7 +181,6 @@ def spin(node, seconds):
     executor.shutdown()
 
 
-@pytest.mark.parametrize("ready", [True, False])
 def test_a_gripper_that_is_not_there_is_told_before_anything_is_commanded(node, monkeypatch):
     monkeypatch.setattr(gripper_ros, "_PATIENCE_S", 0.8)
     senders = GripperSenders(node, card_with("gripper_command"))
@@ -195,6 +194,7 @@ def test_a_gripper_that_is_not_there_is_told_before_anything_is_commanded(node, 
     server.destroy()
 
 
+@pytest.mark.parametrize("ready", [True, False])
 def test_gripper_command_sends_a_goal_where_a_server_is_there(senders, monkeypatch, ready):
     monkeypatch.setattr(FakeClient, "ready", ready)
     command, failures = command_that_counts()

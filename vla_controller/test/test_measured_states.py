@@ -99,7 +99,9 @@ def test_one_slowed_arm_of_two_keeps_both_still():
     rig.take(rig.controller.on_controller_state(1, names[1], HOME, 0.9999999, rig.now))
     rig.send(np.zeros((16, 14)))
     assert rig.reports[-1].verdict is Verdict.NO_STATE and "0.5 of its speed" in rig.reports[-1].message
-    rig.take(rig.controller.on_controller_state(0, names[0], HOME, 1.0, rig.now))
+    rig.run(20)
+    for arm in (0, 1):
+        rig.take(rig.controller.on_controller_state(arm, names[arm], HOME, 1.0, rig.now))
     rig.send(np.zeros((16, 14)), 1)
     assert [r for r in rig.reports if r.sequence == 1][0].verdict is Verdict.ACCEPTED
 

@@ -112,10 +112,26 @@ def test_a_driver_whose_stamps_lie_ahead_is_named_beside_one_that_is_right():
     rig.send(both())
     assert rig.reports[-1].verdict is Verdict.NO_STATE
     assert "700 ms in the future" in rig.reports[-1].message
+
     rig.ahead_ms[0] = 0
     rig.run(60)
     rig.send(both(), 1)
     assert [r for r in rig.reports if r.sequence == 1][0].verdict is Verdict.ACCEPTED
+
+@pytest.mark.parametrize("stamp_ms, told", [(0, "with a stamp of 0"), (-1_700, "stamped 2000 ms in the past")])
+def test_states_that_come_and_are_stamped_long_ago_are_not_told_as_a_driver_that_is_silent(stamp_ms, told):
+    rig = Rig()
+    rig.now += 3_000 * MS
+    for _ in range(5):
+        stamp_ns = 0 if stamp_ms == 0 else rig.now + stamp_ms * MS - 300 * MS
+        rig.controller.on_joint_state(stamp_ns, rig.names, rig.q, np.zeros(7), rig.now)
+        rig.take(rig.controller.tick(rig.now))
+        rig.now += 10 * MS
+    rig.now -= 10 * MS
+    assert rig.output.status is ControllerState.STALE_STATE
+    assert rig.controller.snapshot(rig.now).message.startswith(f"joint states come {told}")
+    rig.now += 300 * MS
+    assert rig.controller.snapshot(rig.now).message.startswith("the newest joint state is"), "nothing comes any more"
 
 
 @pytest.mark.parametrize("back_ms", [30, 300, 900])

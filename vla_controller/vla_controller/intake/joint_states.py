@@ -13,6 +13,7 @@ _LEAP = 0.05  # [rad] beyond what the joint's speed explains
 _HASTE = 1.5  # times the joint's speed limit
 _STEADY = 0.005  # [rad] noise of a joint that stands
 _SETTLED_NS = 50_000_000
+_ARRIVES_NS = 250_000_000
 _STANDING_NS = 100_000_000
 
 
@@ -57,6 +58,7 @@ class JointStates:
         self._still_since_ns: int | None = None
         self._ahead: dict[str, int] = {}
         self._unsound: dict[str, str] = {}
+        self._behind: dict[str, tuple[int, int]] = {}
 
     def update(
         self, stamp_ns: int, names: Sequence[str], positions: Sequence[float], velocities: Sequence[float] | None
@@ -178,6 +180,11 @@ class JointStates:
         for name in set(names) & set(self.joints):
             self._ahead[name] = ahead_ns
 
+    def note_behind(self, names: Sequence[str], stamp_ns: int, now_ns: int) -> None:
+        """A message with these joints arrives now, and its stamp is older than states may be."""
+        for name in set(names) & set(self.joints):
+            self._behind[name] = stamp_ns, now_ns
+
     def _refuse(self, names: Sequence[str], why: str) -> None:
         for name in set(names) & set(self.joints):
             self._unsound[name] = why
@@ -218,6 +225,17 @@ class JointStates:
     def ahead_ns(self, joints: Sequence[str]) -> int:
         """How far ahead of the clock the newest message of one of these joints was stamped [ns]; 0: it was taken."""
         return max((self._ahead.get(joint, 0) for joint in joints), default=0)
+
+    def behind(self, joints: Sequence[str], now_ns: int) -> str:
+        """How messages of these joints that arrive all the time are stamped, in words; empty: none does, or as it should be."""
+        found = [self._behind[joint] for joint in joints if joint in self._behind]
+        coming = [stamp_ns for stamp_ns, arrived_ns in found if 0 <= now_ns - arrived_ns <= _ARRIVES_NS]
+        if not coming:
+            return ""
+        if min(coming) == 0:
+            return "with a stamp of 0: their driver gives them none"
+        past_ms = (now_ns - min(coming)) * 1e-6
+        return f"stamped {past_ms:.0f} ms in the past: the clocks of arm and controller differ, or they take that long"
 
     def unsound(self, joints: Sequence[str]) -> str:
         """Why the newest message of one of these joints was not taken, in words; empty: it was."""

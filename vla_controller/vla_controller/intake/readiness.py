@@ -106,6 +106,9 @@ class Readiness:
         unsound = states.unsound(late or states.joints)
         if unsound:
             return f"joint states come, and cannot be used: {unsound}"
+        behind = states.behind(late or states.joints, now_ns)
+        if behind:
+            return f"joint states come {behind}"
         if age_ns is None:
             return f"no joint state yet with {', '.join(late)}"
         which = f" of {', '.join(late)}" if 0 < len(late) < len(states.joints) else ""

@@ -66,6 +66,8 @@ class Watch:
         if stamp_ns > now_ns + ready.card.state.ahead_ns:
             states.refuse_ahead(names, stamp_ns - now_ns)
             return
+        if now_ns - stamp_ns > ready.card.state.max_age * 1e9:
+            states.note_behind(names, stamp_ns, now_ns)
         if not states.update(stamp_ns, names, positions, velocities):
             return
         if ready.clock_set and states.at_rest and states.known and states.settled:

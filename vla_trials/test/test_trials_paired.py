@@ -78,6 +78,31 @@ def test_trials_needed_have_the_power_and_fewer_do_not():
     assert trials_needed(0.2, 0.3) < needed / 3
 
 
+@pytest.mark.parametrize(("effect", "needed"), [(0.5, 35), (0.4, 54)])
+def test_the_trials_needed_are_the_first_of_ten_sizes_in_a_row_with_the_power(effect, needed):
+    """Where every pair is discordant: the sign test, with each pair won by the better one in (1 + effect) / 2 of cases."""
+    wins, has = (1 + effect) / 2, {}
+    for n in range(needed - 4, needed + 10):
+        chances = [math.comb(n, k) * wins**k * (1 - wins) ** (n - k) for k in range(n + 1)]
+        has[n] = sum(chance for k, chance in enumerate(chances) if binomtest(k, n).pvalue <= 0.05) >= 0.8
+    assert has[needed - 2] and not has[needed - 1], "fewer have it now and then"
+    assert all(has[n] for n in range(needed, needed + 10)) and trials_needed(effect, 1.0) == needed
+
+
+def test_no_more_trials_are_asked_for_than_it_takes_where_every_discordant_pair_goes_one_way():
+    """Eight to nothing is found at alpha 0.01, and seven to nothing is not: eight of n pairs have to be discordant."""
+    assert mcnemar_p(8, 0) < 0.01 < mcnemar_p(7, 0)
+    few = {n: sum(math.comb(n, k) * 0.1**k * 0.9 ** (n - k) for k in range(8)) for n in (115, 116)}
+    assert few[115] > 0.1 >= few[116]
+    assert trials_needed(0.1, 0.1, alpha=0.01, wanted=0.9) == 116
+
+
+@pytest.mark.parametrize("wanted", [0.0, 1.0, 1.2])
+def test_a_power_that_cannot_be_wanted(wanted):
+    with pytest.raises(StatisticsError, match=f"power {wanted}: allowed is above 0 and below 1"):
+        trials_needed(0.2, 0.3, wanted=wanted)
+
+
 @pytest.mark.parametrize(
     ("effect", "discordance", "words"),
     [

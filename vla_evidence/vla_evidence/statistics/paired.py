@@ -108,8 +108,8 @@ def power(trials: int, effect: float, discordance: float, alpha: float = 0.05) -
 def trials_needed(effect: float, discordance: float, alpha: float = 0.05, wanted: float = 0.8) -> int:
     """Pairs of trials from which on the exact test finds a difference of `effect` with probability `wanted`.
 
-    The search starts at the normal approximation (R. J. Connor, Biometrics 43 (1987) 207) and ends where ten sizes in a
-    row have the power: that of an exact test goes up and down a little from one size to the next.
+    The search starts at the normal approximation (R. J. Connor, Biometrics 43 (1987) 207), or at fewer if that has the power
+    already, and ends where ten sizes in a row have it: that of an exact test goes up and down a little from one to the next.
 
     Raises:
         StatisticsError: Values that cannot be, or more than `MOST_TRIALS`.
@@ -120,6 +120,8 @@ def trials_needed(effect: float, discordance: float, alpha: float = 0.05, wanted
     z = norm.ppf(1 - alpha / 2) * math.sqrt(discordance)
     z += norm.ppf(wanted) * math.sqrt(max(0.0, discordance - effect**2))
     first = max(1, int(0.9 * (z / effect) ** 2))
+    while first <= MOST_TRIALS and power(first, effect, discordance, alpha) >= wanted:
+        first = int(0.9 * first)  # the approximation asks for too many where nearly every discordant pair goes one way
     in_a_row = 0
     for trials in range(first, MOST_TRIALS):
         in_a_row = in_a_row + 1 if power(trials, effect, discordance, alpha) >= wanted else 0

@@ -85,6 +85,19 @@ def test_the_exact_test_keeps_its_promise_whatever_the_rate():
         assert each @ told @ each <= 0.05 + 1e-9
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "test"),
+    [((3, 201), (9, 200), "Fisher's"), ((9, 200), (3, 201), "Fisher's"), ((3, 200), (9, 200), "Boschloo's")],
+)
+def test_the_test_that_takes_seconds_gives_way_to_fishers_on_many_trials(first, second, test):
+    p, name = exact_p(first, second)
+    successes, trials, all_trials = first[0] + second[0], first[1], first[1] + second[1]
+    chances = [math.comb(trials, k) * math.comb(all_trials - trials, successes - k) for k in range(successes + 1)]
+    fisher = sum(c for c in chances if c <= chances[first[0]]) / sum(chances)
+    assert name == f"{test} exact test" and p <= fisher + 1e-9
+    assert (p == pytest.approx(fisher)) == (test == "Fisher's")
+
+
 def test_nothing_is_compared_with_nothing():
     with pytest.raises(StatisticsError, match="old: no run with a known outcome"):
         compare_unpaired((1, 2), (0, 0), ("new", "old"))
@@ -120,6 +133,8 @@ def test_where_one_policy_never_fails_or_never_succeeds_pairs_tell_no_correlatio
 def test_the_paired_interval_matches_a_published_value():
     """R. G. Newcombe, Statistics in Medicine 17 (1998) 2635, method 10, 36 + 12 + 2 + 0 pairs."""
     assert paired_interval(Pairs(36, 12, 2, 0)) == pytest.approx((0.0569, 0.3404), abs=6e-5)
+    told = compare(Pairs(36, 12, 2, 0), ("new", "old"))
+    assert told["interval"] == [0.0569, 0.3404], "as many digits as are published"
 
 
 @pytest.mark.parametrize(("counts", "cross"), [((53, 1, 6, 40), 2064.0), ((10, 4, 3, 2), 0.0), ((4, 7, 6, 2), -34.0)])

@@ -38,7 +38,9 @@ def test_reports_may_be_heard_before_their_chunk(card):
     for report in reports:
         builder.on_report(report)
     builder.on_chunk(chunk, chunk.stamp_ns)
-    assert builder.ledger().as_dict()["overall"]["complete"] == 1
+    content = builder.ledger().as_dict()
+    assert content["overall"]["complete"] == 1
+    assert content["seconds"] == 0.0, "nobody says when the reports were heard"
 
 
 def test_a_live_window_is_bounded_and_leaves_out_what_is_in_flight(card):

@@ -81,9 +81,10 @@ class LedgerBuilder:
             self._cadence["chunks"].add(stamps.stamp_ns, received_ns)
 
     def on_report(self, report: ChunkReport, received_ns: int | None = None) -> None:
-        """A report of either phase; it may come before its chunk."""
+        """A report of either phase; it may come before its chunk. received_ns: None is as of the newest before it."""
         heard_ns = self._newest_ns if received_ns is None else received_ns
-        self._hear(heard_ns)
+        if received_ns is not None:
+            self._hear(received_ns)
         if self._window_ns is not None and report.run_id not in self._accounts:
             return  # about chunks sent before this listener began
         self._account(report.run_id).add_report(

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from vla_evidence.console import Console as VlaConsole
 from vla_evidence.fitted_table import FittedTable
-from vla_evidence.ledger.table import WORDS, render
+from vla_evidence.ledger.table import WORDS, cadence_table, parts_table, render
 from vla_evidence.rows.rows import EpisodeRow
 from vla_evidence.rows.show import episode_table
 
@@ -49,6 +49,36 @@ def test_the_ledger_is_readable_at_eighty_columns(card):
     assert borders and all(line[-1] in "┓┩┤┘┃│" for line in borders), "a right border everywhere"
     for words in (WORDS["camera_to_receipt"], WORDS["lead"], WORDS["camera_to_actuation"], card.camera_names[0]):
         assert f" {words} " in text, "not broken over lines"
+
+
+def headings(made: FittedTable, width: int) -> list[str]:
+    _, heading, *_ = [line for line in drawn(made, width).splitlines() if "┃" in line or "┏" in line]
+    return [words.strip() for words in heading.strip("┃").split("┃")]
+
+
+@pytest.mark.parametrize(
+    ("shown", "narrowest", "order", "kept"),
+    [
+        ("overall", 59, ["share of the whole", "chunks", "p95"], ["part", "p50", "p99", "max"]),
+        ("cadence", 50, ["p99", "p95", "messages", "p50", "absent", "late", "expected"],
+         ["stream", "rate [Hz]", "max", "allowed"]),
+    ],
+)  # fmt: skip
+def test_the_figures_of_a_ledger_that_tell_most_are_the_last_to_go(card, shown, narrowest, order, kept):
+    content = book(card, *[normal(card, k) for k in range(5)]).as_dict()[shown]
+    made = parts_table(content) if shown == "overall" else cadence_table(content)
+    widest = headings(made, 200)
+    gone = []
+    for width in range(199, narrowest, -1):
+        gone += [name for name in widest if name not in headings(made, width) and name not in gone]
+    assert gone == order and [name for name in widest if name not in gone] == kept
+
+
+def test_what_a_card_allows_is_told_in_whole_milliseconds(card):
+    text = drawn(cadence_table(book(card, normal(card, 0)).as_dict()["cadence"]), 160)
+    rows = {cells[0].strip(): cells for line in text.splitlines() if len(cells := line.strip("│").split("│")) > 1}
+    for camera in card.cameras:
+        assert rows[camera.name][8].strip() == f"{1000 * camera.max_age:.0f}"
 
 
 def test_episodes_are_readable_at_eighty_columns():

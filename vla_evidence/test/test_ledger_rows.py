@@ -138,7 +138,21 @@ def test_one_odd_transport_does_not_make_two_hosts(card):
     overall = book(card, *told).as_dict()["overall"]
     assert overall["same_host"] is True and overall["complete"] == 5
     assert overall["unknown"]["transport"] == {CLOCKS_DISAGREE: 1}
-    assert [one["sequence"] for one in overall["unaccounted"]] == [2]
+    (one,) = overall["unaccounted"]
+    assert one["sequence"] == 2
+    lacking = ("transport", "camera_to_controller", "camera_to_trajectory", "lead")
+    assert one["why"] == "; ".join(f"{name}: {CLOCKS_DISAGREE}" for name in lacking)
+
+
+@pytest.mark.parametrize("lost", ["reports", "stamp"])
+def test_chunks_whose_way_to_the_controller_nobody_timed_do_not_make_two_hosts(card, lost):
+    """Most of a run: of those left, the one with both stamps says that the clock is one."""
+    told = [normal(card, k, **({"inference_end_steady_ns": 0} if lost == "stamp" and k else {})) for k in range(5)]
+    if lost == "reports":
+        told[1:] = [(chunk, []) for chunk, _ in told[1:]]
+    overall = book(card, *told).as_dict()["overall"]
+    assert overall["same_host"] is True and overall["complete"] == 1
+    assert overall["unknown"]["transport"] == {"a stamp is missing": 4}
 
 
 def test_a_node_clock_set_back_makes_its_parts_unknown_and_no_others(card):
@@ -156,6 +170,11 @@ def test_a_node_clock_set_back_makes_its_parts_unknown_and_no_others(card):
     assert overall["parts"]["inference"]["count"] == overall["parts"]["transport"]["count"] == 3
     assert overall["ages"]["joint_states"]["count"] == 2
     assert overall["identity"] == {"rows": 2, "largest_error_ns": 0}
+
+
+def test_by_how_much_a_node_clock_was_set_is_said_to_a_tenth_of_a_millisecond(card):
+    (line,) = book(card, normal(card, 0, Times(set_back=3_600_000 * MS))).lines()
+    assert line.row.unknown["camera_to_receipt"].startswith("-3599996.0 ms: ")
 
 
 def test_a_node_clock_set_during_inference_leaves_the_lead_unknown(card):

@@ -1,6 +1,7 @@
 """The packets of the page name the command that the file keeps, and that command makes the same numbers again."""
 
 import json
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -193,6 +194,7 @@ def test_a_card_or_checkpoint_that_is_another_one_now_is_named(tmp_path, monkeyp
 
 
 def test_trials_of_another_suite_are_said_to_be(tmp_path):
+    assert re.fullmatch(r"[0-9][^+]*\+[0-9a-f]{16}", suite())
     content = samples.trials({1: True})
     mixed = {"0.0.1+abc": 3, suite(): 1}
     for name, counts, words in (

@@ -17,9 +17,10 @@ from shipped_paths import CARD
 
 from vla_bags.reader import Bag
 from vla_evidence.report.against import against_section
-from vla_evidence.report.charts import motion_chart
+from vla_evidence.report.charts import motion_chart, stacked_bar
 from vla_evidence.report.folder import read_folder
 from vla_evidence.report.from_bag import take_from_bag
+from vla_evidence.report.images import images_from_files
 from vla_evidence.report.motion import read_motion, read_reports
 from vla_evidence.report.report import make_report
 from vla_evidence.report.success import success_section
@@ -155,6 +156,18 @@ def test_what_is_written_beside_a_chart_is_where_it_is_drawn():
     assert ticks == [(pytest.approx(100 * t / 7.5, abs=0.01), t) for t in range(8)]
 
 
+@pytest.mark.parametrize(("seconds", "step"), [(4.0, 0.5), (4.4, 1), (8.5, 2), (41.0, 10), (4000.0, 600), (5000.0, 1800)])
+def test_a_chart_has_no_more_stretches_between_its_ticks_than_eight(seconds, step):
+    drawn = motion_chart(np.array([0.0, seconds]), np.full((2, 1), 0.5), [], None, "x")
+    ticks = [float(t) for t in re.findall(r">([\d.]+) s<", drawn)]
+    assert ticks == [k * step for k in range(int(seconds / step) + 1)] and len(ticks) <= 9
+
+
+def test_parts_beyond_the_eight_colours_of_the_page_begin_with_the_first_again():
+    drawn = stacked_bar([(f"part {k}", 2.0) for k in range(9)], 20.0, None)
+    assert re.findall(r'class="part(\d+)"', drawn) == ["0", "1", "2", "3", "4", "5", "6", "7", "0"]
+
+
 def test_a_number_is_rounded_to_read_and_kept_exact():
     assert number(1234567) == '<data value="1234567">1\u202f234\u202f567</data>'
     assert number(2.71828, "e", digits=2, unit="mm") == '<data data-name="e" value="2.71828">2.72\u00a0mm</data>'
@@ -204,6 +217,15 @@ def test_frames_of_files_are_taken_without_a_bag(tmp_path, card):
         f"front at the first bad action of episode {k}" for k in (1, 13)
     ]  # not of episode 2, which succeeded
     assert not [tag for tag, _ in Page(make_report(folder, max_frames=0)).elements if tag == "img"]
+
+
+@pytest.mark.parametrize(("size", "shown"), [((640, 482), (320, 241)), ((320, 500), (320, 500)), ((1000, 1), (320, 1))])
+def test_a_frame_is_no_wider_than_the_page_has_room_for_and_keeps_its_shape(tmp_path, size, shown):
+    file = tmp_path / "episode_1_wrist.png"
+    Image.new("RGB", size).save(file)
+    (image,) = images_from_files([file], ["episode_1"])
+    assert (image.camera, image.width, image.height) == ("wrist", *shown)
+    assert Image.open(io.BytesIO(base64.b64decode(image.uri.partition(",")[2]))).size == shown
 
 
 def test_trials_alone_make_a_page(tmp_path):

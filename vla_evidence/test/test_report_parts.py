@@ -101,6 +101,34 @@ def test_rows_of_a_real_run_of_trials_make_a_page(tmp_path):
     assert before["neither"] == 1 and page.numbers["comparison.difference"] == page.numbers["success.0.rate"] == 1.0
 
 
+# Moments
+
+
+def test_the_first_bad_action_is_drawn_when_it_was_and_named_where_it_is_drawn(tmp_path, card):
+    samples.write_bag(tmp_path, card)
+    row, _ = rows = samples.episodes(card, 2)
+    write_rows(tmp_path / "episodes.jsonl", rows)
+    with Bag(tmp_path / "bag") as bag:
+        seconds = read_motion(bag, card, card.arms[0], read_reports(bag)[0][row.run_id]).seconds
+    page = Page(make_report(tmp_path))
+    drawn = [a["x1"] for _, a in page.elements if a.get("class") == "badline"]
+    at = 1000 * (2.65 - seconds[0]) / (seconds[-1] - seconds[0])  # of an arm that moves for 0.1 s before its first step is due
+    assert drawn == [f"{at:.1f}"] * 2 and "The solid red line is the first bad action." in page.text
+    write_rows(tmp_path / "episodes.jsonl", [replace(row, first_bad_stamp_ns=None), rows[1]])
+    page = Page(make_report(tmp_path))
+    assert "Most steps clamped, and first failure: episode 1" in page.text and "solid red line" not in page.text
+    assert not [a for _, a in page.elements if a.get("class") == "badline"]
+
+
+@pytest.mark.parametrize(("after_ms", "early_ms"), [(5_800, 0.0), (5_799, 199.0), (7_800, 2_000.0), (7_801, None)])
+def test_a_frame_older_than_two_seconds_shows_no_first_bad_action(tmp_path, card, after_ms, early_ms):
+    bag = samples.write_bag(tmp_path, card)
+    row = samples.episodes(card, 2)[1]  # of the last run: its last frame is of 5.8 s
+    row = replace(row, first_bad_stamp_ns=row.start_ns + after_ms * samples.MS)
+    found = take_from_bag(RunFolder(tmp_path, bag=bag), [row]).images.get(row.episode, [])
+    assert [image.early_ms for image in found] == ([] if early_ms is None else [early_ms] * len(card.cameras))
+
+
 # Two arms
 
 

@@ -260,6 +260,31 @@ def test_plans_that_are_too_old_or_too_rare_are_too_slow(card, plans, words):
     assert finding.label is Label.TOO_SLOW and words in finding.words
 
 
+@pytest.mark.parametrize(
+    ("label", "plan"),
+    [
+        (Label.TOO_SLOW, {"verdict": Verdict.STALE}),
+        (Label.TOO_SLOW, {"skipped": 9}),
+        (Label.LIMITS_IGNORED, {"verdict": Verdict.INFEASIBLE, "message": "no motion within the limits: jerk panda_joint3 by 2"}),
+    ],
+)
+def test_of_fewer_than_three_plans_no_share_is_judged(card, label, plan):
+    for count, found in ((2, []), (3, [label])):
+        track = blank(card)
+        for k in range(count):
+            add_plan(track, k, START + k * 400_000_000, **plan)
+        fill(track, 4.0, joints=lambda t: np.full(7, 0.1 * t), opening=1.0)
+        assert [f.label for f in findings_by_rules(track)] == found
+
+
+@pytest.mark.parametrize(("steps", "found"), [(9, []), (10, [Label.OUT_OF_WORKSPACE])])
+def test_of_less_than_a_second_of_motion_no_share_of_clamped_steps_is_judged(card, steps, found):
+    track = blank(card)
+    add_plan(track, 0, START, steps=steps, clamps=tuple(Clamp(k, "workspace x", 0.1) for k in range(7)))
+    fill(track, 4.0, joints=lambda t: np.full(7, 0.1 * t), opening=1.0)
+    assert [f.label for f in findings_by_rules(track)] == found
+
+
 def test_a_tool_that_nobody_knows_of_any_more_was_outside_by_what_was_seen(card):
     edge = card.arms[0].limits.workspace_max[0]
 

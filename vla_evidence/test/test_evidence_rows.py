@@ -100,6 +100,20 @@ def test_a_wrong_field_is_named_with_file_and_line(tmp_path, change, words):
         read_episodes(path)
 
 
+@pytest.mark.parametrize(
+    ("read", "given", "unscored"),
+    [
+        (read_inferences, {"run_id": "ef" * 16, "episode": 3, "sequence": 5, "stamp_ns": 7}, {}),
+        (read_episodes, {"run_id": "ef" * 16, "episode": 3, "task": "pick", "seed": 5, "instruction": "x"},
+         {"outcome": "UNKNOWN"}),
+    ],
+)  # fmt: skip
+def test_what_an_older_file_does_not_tell_is_nothing(tmp_path, read, given, unscored):
+    (tmp_path / "rows.jsonl").write_text(json.dumps(given) + "\n")
+    (row,) = read(tmp_path / "rows.jsonl")
+    assert {name: value for name, value in row.as_row().items() if value} == given | unscored
+
+
 def test_a_missing_field_broken_json_and_a_file_that_is_no_parquet_are_named(tmp_path):
     path = tmp_path / "episodes.jsonl"
     path.write_text('{"run_id": "ab"}\n')

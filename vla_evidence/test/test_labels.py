@@ -179,19 +179,26 @@ def test_a_world_is_looked_at_only_when_a_sample_is_due(card):
 
         def progress(self):
             self.looks += 1
-            return SimpleNamespace(held="", first_touched="", done_now=False, objects={}, goal_distance=0.1)
+            objects = {"cup": (0.5, -0.2, 0.03)}
+            return SimpleNamespace(held="cup", first_touched="bowl", done_now=True, objects=objects, goal_distance=0.1)
 
         def joint_state(self):
-            return card.arms[0].joints, np.zeros(7), np.zeros(7)
+            names = (*card.arms[0].joints, card.arms[0].gripper.joint)
+            return names, np.array([*np.arange(1.0, 8.0), 0.01]), np.zeros(8)
 
         def tool_pose(self):
-            return np.eye(4)
+            return np.array([[0.0, 1, 0, 0.4], [1, 0, 0, -0.3], [0, 0, -1, 0.2], [0, 0, 0, 1]])
 
     track, world = blank(card), World()
     for _ in range(100):
         track.sample_world(world)
         world.now_ns += 10_000_000
     assert world.looks == len(track.samples) == 20
+    seen = track.samples[3]
+    assert (seen.t_ns, seen.opening) == (START + 150_000_000, pytest.approx(0.25))
+    assert (seen.held, seen.first_touched, seen.done, seen.goal_m) == ("cup", "bowl", True, 0.1)
+    told = seen.tool.tolist(), seen.joints.tolist(), seen.objects["cup"].tolist()
+    assert told == ([0.4, -0.3, 0.2], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], [0.5, -0.2, 0.03])
 
 
 # Rules

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from cells import HOME, MS, Rig, make_card, straight
+from cells import HOME, MS, Rig, make_card, make_chunk, straight
 
 from vla_contract.report import Phase
+from vla_controller.planning.anchor import make_schedule
 
 
 def bump(length=0.12, steps=16):
@@ -73,6 +74,18 @@ def test_step_due_within_the_planning_margin_is_dropped(rig):
     rig.run(500)
     rig.send(straight(), 1, stamp_ns=rig.now - 85 * MS)  # step 0 is due in 15 ms, the margin is 20
     assert [r.steps_skipped for r in rig.of_phase(Phase.SCHEDULED)] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("period_ms", "valid_ms", "partial"),
+    [(100, 239, 0.0), (100, 240, 0.4), (100, 309, 0.0), (100, 310, 0.1), (400, 419, 0.0), (400, 420, 0.05)],
+)
+def test_a_part_of_a_step_too_short_to_plan_is_left_out(period_ms, valid_ms, partial):
+    """One of less than 10 ms, from the splice or the step before on, or of less than a twentieth of its period."""
+    changes = {"step_period_ns": period_ms * MS, "valid_for_ns": valid_ms * MS}
+    made = make_schedule(make_chunk(make_card(), straight(), 5_000 * MS, **changes), 5_230 * MS, 2_000 * MS, at_rest=False)
+    assert (made.splice_ns, made.partial) == (5_230 * MS, pytest.approx(partial))
+    assert made.knots_ns.tolist() == [*made.due_ns[made.first : made.last], *[(5_000 + valid_ms) * MS] * (partial > 0)]
 
 
 def test_planned_actions_are_the_chunks_own_when_nothing_is_clamped(rig):

@@ -255,3 +255,13 @@ def test_out_of_reach_is_reported_and_survived():
     limits = rig.card.arms[0].limits
     assert np.all(q >= LOWER) and np.all(q <= UPPER)
     assert np.all(np.abs(v) <= np.array(limits.velocity)) and np.all(np.abs(a) <= np.array(limits.acceleration))
+
+
+def test_a_contact_is_named_where_a_plan_also_gave_way_to_limits_that_it_was_further_beyond():
+    section = arm_section()
+    section["limits"]["workspace_min"] = [0.25, -0.4, -0.5]
+    section["limits"]["collision"]["table_height"] = HOME_Z - 0.1
+    rig = Rig(make_card(arms=[section]))
+    rig.send(np.vstack([straight((0.0, 0.0, -0.45), 4), straight((0.0, 0.0, 0.0), 12)]))
+    limits = {clamp.step: clamp.limit for clamp in rig.reports[0].clamps}
+    assert limits[3] == "tool_speed" and limits[4] == limits[5] == "collision panda_link7 table"

@@ -23,7 +23,9 @@ def timeline(*times_ms: float) -> Timeline:
         ([0, 20, 40, 60], 25, 40, 40),  # knots nearer than that: on the next one
         ([0, 20, 20.3, 60], 10, 40, 20),
         ([0, 20, 20.3, 60], 20.1, 40, 60),  # the next knot is too near: past it, and on to the one after
+        ([0, 20, 20.3, 100], 20.1, 0.5, 21.3),  # a whole millisecond past it
         ([0, 100], 130, 40, 130),  # behind the end nothing moves
+        ([0, 100], 100.2, 40, 101.2),  # nor right behind it
     ],
 )
 def test_the_first_instant_that_will_do(knots, wanted, closest, instant):

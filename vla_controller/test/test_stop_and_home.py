@@ -46,6 +46,15 @@ def test_stop_brakes_at_once_smoothly_and_latches(rule):
     assert rig.take(rig.controller.resume(rig.now)).status is ControllerState.IDLE
 
 
+@pytest.mark.parametrize(("left_ms", "ends_ms"), [(107, [106]), (106, []), (105, [])])
+def test_a_stop_is_sent_only_where_it_ends_sooner_than_the_motion(left_ms, ends_ms):
+    """The shortest takes 100 ms, and begins 6 ms after it was asked for."""
+    rig = moving()  # for two seconds, the last 0.4 of which it brakes
+    rig.run(1400 - left_ms)
+    messages = rig.take(rig.controller.stop(rig.now)).trajectories
+    assert [message.stamp_ns + int(message.times_ns[-1]) - rig.now for message in messages] == [ms * MS for ms in ends_ms]
+
+
 def test_stop_at_rest_only_latches(rig):
     out = rig.take(rig.controller.stop(rig.now))
     assert out.trajectories == [] and out.status is ControllerState.STOPPED

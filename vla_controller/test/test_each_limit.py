@@ -10,7 +10,7 @@ from cells import HOME, MS, Rig, arm_section, make_card, panda_model
 from curve import executed_curve
 
 from vla_contract.report import Phase, Verdict
-from vla_controller.planning.kernels.curve import ToolLimits, check_tool, coefficients_and_peaks
+from vla_controller.planning.kernels.curve import ToolLimits, _tool_bounds, check_tool, coefficients_and_peaks
 from vla_controller.planning.limits import check_curve
 from vla_motion.kinematics import inverse
 
@@ -123,6 +123,25 @@ def test_a_peak_between_two_samples_of_a_long_segment_is_found():
     side, highest = (panda_model().forward(HOME + np.eye(7)[0] * q)[1, 3] for q in (peak - 0.1 * 0.0125**2, peak))
     assert met_by_the_tool(knots, box_upper=np.array([2.0, 0.6 * side + 0.4 * highest, 2.0]))[0] == 1
     assert met_by_the_tool(knots, box_upper=np.array([2.0, highest + 1e-6, 2.0]))[0] == -1
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_nothing_moves_the_tool_harder_between_two_samples_than_its_bounds_say(seed):
+    """Of motions at even acceleration, whose jerk in the tool's space is all of it of turning while turning."""
+    rng, model, seconds = np.random.default_rng(seed), panda_model(), 0.2
+    joints = np.arange(7) == seed if seed < 3 else rng.random(7) < 0.6
+    v, a = joints * rng.uniform(-2, 2, 7), joints * rng.uniform(-10, 10, 7)
+    t = np.linspace(0.0, seconds, 401)
+    q_t, v_t = HOME + np.outer(t, v) + np.outer(t**2, a) / 2, v + np.outer(t, a)
+    C, peaks, bounds = np.empty((1, 7, 6)), np.empty((5, 1, 7)), np.empty(3)
+    coefficients_and_peaks(np.array([seconds]), q_t[[0, -1]], v_t[[0, -1]], np.stack([a, a]), C, peaks)
+    _tool_bounds(peaks, 0, model.chain.prismatic, model.reach, bounds)
+    tool = np.array([model.forward(q)[:3, 3].copy() for q in q_t])
+    turning = np.array([model.jacobian(q)[3:] @ v for q, v in zip(q_t, v_t)])
+    told = [(tool, 2, bounds[0]), (tool, 3, bounds[1]), (turning, 2, bounds[2])]
+    for values, order, bound in told:
+        derivative = np.diff(values, order, axis=0) / t[1] ** order
+        assert 0.0 < np.linalg.norm(derivative, axis=1).max() <= bound
 
 
 def test_a_contact_is_told_with_what_is_missing_to_the_margin():

@@ -45,6 +45,20 @@ def test_one_state_alone_tells_no_rest():
     assert rig.reports[-1].verdict is Verdict.NO_STATE
 
 
+def test_the_tracking_error_is_how_far_the_arm_is_off_and_nothing_where_it_follows(rig):
+    rig.send(np.tile([0.01, 0.02, -0.01, 0.0, 0.02, 0.03], (16, 1)))
+    rig.run(600)
+    late = rig.controller.commanded_at(rig.now - 50 * MS)
+    rig.now += 10 * MS
+    rig.controller.on_joint_state(rig.now, rig.names, late[0], late[1], rig.now)
+    rig.take(rig.controller.on_controller_state(0, rig.names, late[0], 1.0, rig.now))
+    assert rig.controller.snapshot(rig.now).tracking_error == 0.0, "measured and told where it was a moment ago"
+    rig.run(4000)
+    rig.follow, rig.q = False, rig.q + [0.0, 0.01, 0.0, -0.04, 0.0, 0.02, 0.0]
+    rig.run(20)
+    assert rig.controller.snapshot(rig.now).tracking_error == pytest.approx(0.04)
+
+
 def test_a_sagging_arm_does_not_ratchet_down():
     """It stands 0.03 rad below its command at rest: each start begins on the command, not on the sag."""
     rig = Rig()

@@ -48,11 +48,12 @@ def test_one_state_alone_tells_no_rest():
 def test_the_tracking_error_is_how_far_the_arm_is_off_and_nothing_where_it_follows(rig):
     rig.send(np.tile([0.01, 0.02, -0.01, 0.0, 0.02, 0.03], (16, 1)))
     rig.run(600)
-    late = rig.controller.commanded_at(rig.now - 50 * MS)
-    rig.now += 10 * MS
+    late = rig.controller.commanded_at(rig.now)
+    rig.now += 10 * MS  # measured and told where it was a moment ago
     rig.controller.on_joint_state(rig.now, rig.names, late[0], late[1], rig.now)
     rig.take(rig.controller.on_controller_state(0, rig.names, late[0], 1.0, rig.now))
-    assert rig.controller.snapshot(rig.now).tracking_error == 0.0, "measured and told where it was a moment ago"
+    snapshot = rig.controller.snapshot(rig.now)
+    assert snapshot.state is ControllerState.TRACKING and snapshot.tracking_error == 0.0
     rig.run(4000)
     rig.follow, rig.q = False, rig.q + [0.0, 0.01, 0.0, -0.04, 0.0, 0.02, 0.0]
     rig.run(20)

@@ -71,7 +71,9 @@ def test_clamped_steps_are_marked_where_the_tool_will_be_and_why():
     dot, text = shapes["clamped", 0], shapes["why", 0]
     assert (dot.kind, text.kind) == (ShapeKind.SPHERE, ShapeKind.TEXT)
     np.testing.assert_allclose(dot.points, [[0.1, 0.0, 0.5]])
-    assert text.text == "1: workspace z, tool_speed" and text.points[0, 2] > 0.5
+    assert text.text == "1: workspace z, tool_speed"
+    np.testing.assert_array_equal(text.points[0, :2], dot.points[0, :2])
+    assert 0.5 + dot.size / 2 < text.points[0, 2] < 0.55, "close above it"
     assert shapes["why", 1].text == "3: reach"
 
 

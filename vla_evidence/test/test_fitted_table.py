@@ -74,11 +74,28 @@ def test_the_figures_of_a_ledger_that_tell_most_are_the_last_to_go(card, shown, 
     assert gone == order and [name for name in widest if name not in gone] == kept
 
 
-def test_what_a_card_allows_is_told_in_whole_milliseconds(card):
-    text = drawn(cadence_table(book(card, normal(card, 0)).as_dict()["cadence"]), 160)
-    rows = {cells[0].strip(): cells for line in text.splitlines() if len(cells := line.strip("│").split("│")) > 1}
-    for camera in card.cameras:
-        assert rows[camera.name][8].strip() == f"{1000 * camera.max_age:.0f}"
+def rows(made: FittedTable) -> list[list[str]]:
+    lines = [line.strip("│").split("│") for line in drawn(made, 200).splitlines() if line.startswith("│")]
+    return [[cell.strip() for cell in cells] for cells in lines]
+
+
+def test_figures_of_a_ledger_are_rounded_to_what_can_be_read():
+    interval = {"count": 477, "p50_ms": 33.32, "p95_ms": 34.56, "p99_ms": 36.78, "max_ms": 99.94}
+    front = {"messages": 478, "rate_hz": 29.876, "expected_hz": 30.0, "interval": interval, "limit_ms": 250.4,
+             "beyond_limit": 0, "late": 3, "absent": 2}  # fmt: skip
+    mute = {**front, "interval": dict.fromkeys(interval), "rate_hz": None, "expected_hz": None, "limit_ms": None, "late": None}
+    assert rows(cadence_table({"front": front, "mute": mute})) == [
+        ["front", "478", "29.88", "30.00", "33.3", "34.6", "36.8", "99.9", "250", "3", "2"],
+        ["mute", "478", *[""] * 8, "2"],
+    ]
+    section = {"time": "wall", "verdicts": {"ACCEPTED": 470, "STALE": 7}, "ages": {"wrist": interval}, "steady": {}}
+    section |= {"parts": {"wait": {**interval, "share": 0.2749}}, "wholes": {"camera_to_actuation": interval}}
+    figures = ["477", "33.3", "34.6", "36.8", "99.9"]
+    assert rows(parts_table(section)) == [
+        [WORDS["wait"], *figures, f"{'█' * 5:<20}  27.5%"],
+        [WORDS["camera_to_actuation"], *figures, ""],
+        ["age of wrist at inference", *figures, ""],
+    ]
 
 
 def test_episodes_are_readable_at_eighty_columns():

@@ -59,6 +59,13 @@ def test_power_is_that_of_all_outcomes_counted(n, effect, discordance, alpha):
     assert power(n, effect, discordance, alpha) == pytest.approx(found, abs=1e-9)
 
 
+@pytest.mark.parametrize("n", [400, 401])
+def test_power_of_many_pairs_is_that_of_all_ways_in_which_they_can_be_won(n):
+    """Every pair is discordant. In so many one more win changes the p-value by little."""
+    found = [math.comb(n, k) * 0.55**k * 0.45 ** (n - k) for k in range(n + 1) if mcnemar_p(k, n - k) <= 0.05]
+    assert power(n, 0.1, 1.0) == pytest.approx(sum(found), abs=1e-9)
+
+
 @pytest.mark.parametrize("alpha", [0.0, 1.0])
 def test_an_alpha_that_cannot_be(alpha):
     with pytest.raises(StatisticsError, match=f"alpha {alpha}: allowed is above 0 and below 1"):

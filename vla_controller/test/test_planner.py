@@ -150,6 +150,18 @@ def test_a_velocity_is_brought_below_its_limit_at_the_knot_before_the_last_too(w
     assert 0.5 * free < kept <= 0.7 * free * (1 + 1e-9) and 0 < rounds < 10
 
 
+def test_a_motion_is_brought_within_its_limits_wherever_it_begins():
+    """By as many rounds, and to the same curve."""
+    wanted, velocity, far = np.array([[0.03], [0.05], [0.02]]), np.array([0.3]), np.full(1, 1e6)
+    intervals, weights = (STEP,) * 4, (smoothing_weight(20.0, 0.1),) * 3
+    starts = [tuple(np.full(1, x) for x in (q, 0.1, -0.4)) for q in (-0.7, 2.4)]
+    made = [smooth_within_limits(start, intervals, start[0] + wanted, weights, velocity, far, far) for start in starts]
+    (q, v, a, rounds), (there, v_there, a_there, rounds_there) = made
+    assert 0 < rounds == rounds_there < 10
+    for one, other in ((q + 0.7, there - 2.4), (v, v_there), (a, a_there)):
+        np.testing.assert_allclose(one, other, atol=1e-9)
+
+
 UNCOMPILED = """
 import json, sys
 import numpy as np

@@ -103,6 +103,23 @@ def test_a_joint_that_is_measured_a_turn_off_is_named_with_its_range():
     assert inside.controller.snapshot(inside.now).message == ""
 
 
+@pytest.mark.parametrize("side, bound", [("max", 0.40), ("min", 0.43)])
+def test_tool_outside_the_workspace_comes_in_bit_by_bit_also_where_its_joints_are_slowed(side, bound):
+    section = arm_section()
+    section["limits"][f"workspace_{side}"] = [bound, *section["limits"][f"workspace_{side}"][1:]]
+    section["limits"]["velocity"] = [2.175] * 4 + [2.61] * 2 + [0.3]
+    rig = Rig(make_card(arms=[section]))
+    rig.send(np.tile([0.0, 0.0, 0.0, 0.0, 0.0, 0.08], (16, 1)))
+    report = rig.reports[0]
+    assert report.verdict is Verdict.ACCEPTED
+    assert [clamp.step for clamp in report.clamps if clamp.limit == "velocity panda_joint7"] == list(range(16))
+    outside = [clamp.amount for clamp in report.clamps if clamp.limit == "workspace x"]
+    assert outside[0] == pytest.approx(0.002) and np.diff(outside).max() < 0.002, "2 mm a step, of which some is slowed away"
+    x = tool_path(rig)[:, 0, 3]
+    inward = np.sign(bound - HOME_X)
+    assert np.diff(inward * x).min() > -1e-6 and inward * (x[-1] - bound) > -5e-4
+
+
 @pytest.mark.parametrize(
     "columns, limit, peak", [(slice(0, 3), "tool_speed", 0.7), (slice(3, 6), "tool_angular_speed", 2.0)]
 )

@@ -116,6 +116,20 @@ def test_splitting_a_motion_leaves_the_curve_as_it_was():
         np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
 
 
+def test_what_takes_over_now_begins_on_one_knot_of_now():
+    start, intervals, wanted, weight, _ = a_problem(5)
+    q, v, a = knots(start, intervals, wanted, weight)
+    times = 5_000_000_000 + np.concatenate([[0], np.cumsum(intervals)]).astype(np.int64)
+    whole, now = Timeline(times, q, v, a), int(times[2]) + 12_345_678
+    split = whole.spliced(now, now, times[3:], q[3:], v[3:], a[3:])
+    assert split.times_ns.tolist() == [*times[:3], now, *times[3:]]
+    t = np.linspace(times[0], times[-1], 97).astype(np.int64)
+    np.testing.assert_allclose(whole.sample(t)[0], split.sample(t)[0], rtol=0, atol=1e-12)
+    later = int(times[-1]) + STEP
+    after = whole.spliced(later, later, np.array([later + STEP]), *(x[-1:] for x in (q, v, a)))
+    assert after.times_ns.tolist() == [*times, later, later + STEP]
+
+
 def test_knots_older_than_a_message_may_begin_are_cut_there():
     start, intervals, wanted, weight, _ = a_problem(3)
     q, v, a = knots(start, intervals, wanted, weight)

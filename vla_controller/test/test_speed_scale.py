@@ -48,6 +48,21 @@ def test_changed_at_run_time_it_holds_from_the_next_chunk_on():
     assert np.linalg.norm((rig.model.jacobian(q) @ v)[:3]) == pytest.approx(0.05, rel=0.1)
 
 
+@pytest.mark.parametrize("steps", [16, 15], ids=["one place", "two places"])
+def test_a_pose_far_away_is_gone_to_at_that_share_of_the_limits(steps):
+    """A policy's first pose may be anywhere: on the first day no more than a tenth of the speed is meant for that, too."""
+    peaks = []
+    for scale in (1.0, 0.1):
+        rig = Rig(make_card("JOINT_POSITION"), speed_scale=scale)
+        actions = np.tile(HOME, (16, 1))
+        actions[:, 0] += 0.4
+        actions[steps:, 0] += 0.01
+        rig.send(actions)
+        times = rig.now + np.arange(0, 2500, 5) * MS
+        peaks.append(max(np.abs(rig.controller.commanded_at(int(t))[1]).max() for t in times))
+    assert peaks[0] > 0.8 and peaks[1] < 0.12 * 2.175
+
+
 def test_home_is_no_faster_than_the_scale():
     slow, normal = Rig(q=HOME + 0.3, speed_scale=0.05), Rig(q=HOME + 0.3)
     for rig in (slow, normal):

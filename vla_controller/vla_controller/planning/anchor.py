@@ -19,7 +19,7 @@ class Schedule:
     due_ns (H,) int64: when target i is to be reached. Steps first .. last - 1 are planned: those before are past, or
     committed to what was planned already; those from ``last`` on are due after deadline_ns, when the stop has to begin.
     partial: share of step ``last`` that is done until the deadline, 0 where none is. rest_by_ns: when the arm is at rest at
-    the latest. splice_ns: when the new motion takes over. period_ns: from step to step, stretched by the speed scale.
+    the latest. splice_ns: when the new motion takes over. period_ns: from step to step, stretched by speed_scale.
     at_rest: the chunk found the arm at rest, and its step 0 starts at the splice.
     """
 
@@ -31,6 +31,7 @@ class Schedule:
     deadline_ns: int
     rest_by_ns: int
     period_ns: int
+    speed_scale: float
     at_rest: bool
 
     @property
@@ -80,4 +81,4 @@ def make_schedule(
         partial = (deadline_ns - before) / period_ns
         if partial < _SHORTEST_PART or deadline_ns - max(before, splice_ns) < SHORTEST_FIRST_NS:
             partial = 0.0
-    return Schedule(due, first, last, partial, splice_ns, deadline_ns, rest_by_ns, period_ns, at_rest)
+    return Schedule(due, first, last, partial, splice_ns, deadline_ns, rest_by_ns, period_ns, speed_scale, at_rest)

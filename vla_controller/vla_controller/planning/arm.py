@@ -156,10 +156,11 @@ class Arm:
         planned = schedule.planned
         count = planned.stop - planned.start
         period = schedule.period_ns * 1e-9
+        pace = effort.share * period * schedule.speed_scale  # a wish that leaps is slowed down by the speed scale, too
         step_limits = follow.StepLimits(
-            effort.share * limits.tool_speed * period, effort.share * limits.tool_angular_speed * period,
+            pace * limits.tool_speed, pace * limits.tool_angular_speed,
             *limits.box_inside(effort.inset), *self.range_of(request.q_before, effort.joint_margin),
-            effort.share * limits.velocity * period,
+            pace * limits.velocity,
         )  # fmt: skip
         q = np.empty((count, len(limits.lower)))
         noted = np.empty((_MOST_CLAMPS * count + 16, 3))

@@ -101,7 +101,7 @@ def _from_rest(arms, requests, timeline: Timeline, schedule: Schedule, goal: np.
     start = q0, np.zeros_like(q0), np.zeros_like(q0)
     for _ in range(_ATTEMPTS):
         profile = Profile.fastest(velocity, acceleration, jerk)
-        profile = profile.lasting(max(profile.seconds, schedule.period_ns * 1e-9))
+        profile = profile.lasting(max(profile.seconds / schedule.speed_scale, schedule.period_ns * 1e-9))
         if schedule.splice_ns + profile.seconds * 1e9 > _latest_ns(schedule):
             return None
         times, states = _knots(profile)

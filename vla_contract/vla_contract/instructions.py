@@ -8,32 +8,35 @@ instruction of two blocks is no instruction of one.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from vla_contract.card_content import CardContent
 from vla_contract.card_sections import TaskCard
+from vla_contract.instruction_words import (
+    CHANGES,
+    FUNCTION,
+    forbidding_word,
+    means_stop,
+    normalised,
+    stopping_word,
+    strange_verb,
+)
+
+__all__ = ["InstructionError", "Meaning", "Words", "meanings", "means_stop", "normalised", "understand"]
 
 NEAR = 0.75
 """Least cosine of two sentences that may mean the same. Measured on paraphrases of the shipped cards' sentences."""
 LONGEST = 1_000
 """Characters of an instruction: it is in each status of a run, and in its rows."""
-_STOPS = frozenset(
-    "stop halt freeze pause wait abort cancel quit brake whoa no estop stopp alto arret anhalten ferma stoj tomare".split()
-)
-_FILLERS = frozenset("please now right immediately at once it the robot arm moving everything all".split())
-_FUNCTION = frozenset("a an the of to on in into onto with from off down up at it its one and goes is are for by over".split())
-_CHANGES = frozenset("not don't never without except instead nothing then afterwards twice".split())
-"""Words that turn a sentence into another one, however near the two come."""
 
 
 class Words(Enum):
     """Which instructions a robot takes."""
 
     ANY = "any"
-    """All but those that mean stop: what the policy makes of them is its business."""
+    """All but those that mean stop or forbid: what the policy makes of them is its business."""
     NEAR = "near"
     """Those that mean a sentence of the card."""
     CARD = "card"
@@ -65,18 +68,6 @@ Nearest = Callable[[str, Sequence[str]], tuple[int, float]]
 """(text, sentences) -> number of the nearest sentence, and its cosine with the text."""
 
 
-def normalised(text: str) -> str:
-    """Small letters, one space between words, no accents and no punctuation."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return " ".join(re.findall(r"[^\W_]+(?:['’][^\W_]+)?", plain.casefold()))
-
-
-def means_stop(text: str) -> bool:
-    """Somebody wants the arm to stop: such words never start a run."""
-    words = re.sub(r"\b(?:e stop|emergency stop|do not move|don't move)\b", "stop", normalised(text)).split()
-    return bool(words) and any(word in _STOPS for word in words) and all(word in _STOPS | _FILLERS for word in words)
-
-
 def meanings(card: CardContent) -> dict[str, Meaning]:
     """Every sentence of the card, normalised, with what it means. The first task that has a sentence keeps it."""
     found: dict[str, Meaning] = {}
@@ -98,16 +89,16 @@ def understand(card: CardContent, text: str, words: Words = Words.ANY, nearest: 
 
     nearest: says which sentence comes nearest; without it only the card's own sentences are understood.
 
-    Raises InstructionError for a text that is empty or too long, one that means stop, and one that ``words`` does not allow.
+    Raises InstructionError for a text that is empty or too long, one that means stop or forbids
+    something and is no sentence of the card, and one that ``words`` does not allow.
     """
     if instruction_problem(text):
         raise InstructionError(f"instruction {instruction_problem(text)}")
     plain = normalised(text)
-    if means_stop(text):
-        raise InstructionError(f"'{text.strip()}' means to stop, and starts no run; `vla stop` brakes the arm and latches")
     known = meanings(card)
     if plain in known:
         return known[plain]
+    _refuse_stops(card, text)
     listed = f"the card's sentences are like: {'; '.join(m.sentence for m in _examples(card, known))}"
     if words is Words.CARD or nearest is None:
         if words is Words.ANY:
@@ -117,7 +108,9 @@ def understand(card: CardContent, text: str, words: Words = Words.ANY, nearest: 
     index, cosine = nearest(plain, sentences)
     meaning = known[sentences[index]]
     named, wanted = _named(card, plain), _named(card, sentences[index])
-    other = sorted(set(plain.split()) & (_CHANGES | _words_of_others(known, meaning.task)) - set(sentences[index].split()))
+    others = CHANGES | _words_of_others(known, meaning.task)
+    other = sorted(set(plain.split()) & others - set(sentences[index].split()))
+    other = other or [verb for verb in [strange_verb(text, _words_of(known, meaning.task))] if verb]
     problem = ""
     if named != wanted:
         problem = f"it names {_list(named)}, the nearest sentence, '{meaning.sentence}', names {_list(wanted)}"
@@ -132,6 +125,20 @@ def understand(card: CardContent, text: str, words: Words = Words.ANY, nearest: 
     return Meaning(meaning.task, meaning.slots, meaning.sentence, round(float(cosine), 3))
 
 
+def _refuse_stops(card: CardContent, text: str) -> None:
+    """Raises InstructionError for a text with words that mean to stop or forbid."""
+    said = text.strip()
+    if means_stop(text):
+        raise InstructionError(f"'{said}' means to stop, and starts no run; `vla stop` brakes the arm and latches")
+    names = [value for task in card.tasks for options in task.slots.values() for value in options]
+    if word := stopping_word(text, names):
+        raise InstructionError(
+            f"'{said}' has '{word}' in it, which means to stop, and starts no run; `vla stop` brakes the arm and latches"
+        )
+    if word := forbidding_word(text, names):
+        raise InstructionError(f"'{said}' says what not to do ('{word}'), and starts no run; say what to do")
+
+
 def _named(card: CardContent, plain: str) -> tuple[str, ...]:
     """Values of slots that a text names, in its order, repeated ones too."""
     values = {normalised(value) for task in card.tasks for options in task.slots.values() for value in options}
@@ -141,8 +148,12 @@ def _named(card: CardContent, plain: str) -> tuple[str, ...]:
 
 def _words_of_others(known: dict[str, Meaning], task: str) -> set[str]:
     """Words of the card that no sentence of this task has: they name another task's things."""
-    own = {word for plain, meaning in known.items() if meaning.task == task for word in plain.split()}
-    return {word for plain in known for word in plain.split()} - own - _FUNCTION
+    return {word for plain in known for word in plain.split()} - _words_of(known, task) - FUNCTION
+
+
+def _words_of(known: dict[str, Meaning], task: str) -> set[str]:
+    """Words of this task's sentences."""
+    return {word for plain, meaning in known.items() if meaning.task == task for word in plain.split()}
 
 
 def _examples(card: CardContent, known: dict[str, Meaning]) -> list[Meaning]:

@@ -41,7 +41,8 @@ def test_a_policy_refuses_it_before_a_run_begins(card, tiny_checkpoint):
 @pytest.mark.parametrize(("text", "task"), [
     ("grab the red cube", "pick"), ("fetch the red block", "pick"), ("hold up the blue block", "pick"),
     ("lay the red block into the bowl", "place_in_bowl"), ("set the mug on the coaster", "cup_on_coaster"),
-    ("put the green block on top of the yellow one", "stack"),
+    ("please lift the red cube", "pick"), ("put the cup down on the coaster", "cup_on_coaster"),
+    ("go and grab the red block", "pick"), ("put the green block on top of the yellow one", "stack"),
 ])  # fmt: skip
 def test_other_words_for_a_task_are_understood(card, nearest, text, task):
     meaning = understand(card, text, Words.NEAR, nearest)
@@ -51,7 +52,11 @@ def test_other_words_for_a_task_are_understood(card, nearest, text, task):
 @pytest.mark.parametrize("text", [
     "pick up the banana", "pick up the red banana", "pick up the red block and the blue block", "nimm den roten Block",
     "do not pick up the red block", "pick up the red block then put the cup on the coaster", "hello", "dance",
-    "put the red block in the drawer", LONG.format("red"),
+    "put the red block in the drawer", LONG.format("red"), "stop lifting the red block", "STOP - pick up the red block",
+    "avoid the red block", "refuse to pick up the red block", "leave the red block", "release the red block",
+    "drop the red block", "throw the red block", "push the red block", "break the red block", "lower the red block",
+    "knock over the red block", "put down the red block", "put the red block down", "no red block",
+    "pick up the red block and the banana", "pick up the red block and wave", "stop! the red block", "enough", "hold still",
 ])  # fmt: skip
 def test_words_that_mean_nothing_the_card_has_are_refused(card, nearest, text):
     with pytest.raises(InstructionError):

@@ -56,7 +56,8 @@ def declare_parameters(node: Node) -> PolicyParameters:
             ),
             words=words_of(declare(
                 node, "words", Words.ANY.value,
-                "instructions that begin a run: any but stop; near: those that mean a sentence of the card; card: its own",
+                "instructions that begin a run: any but those that stop or forbid; near: those that mean a sentence of the card; "
+                "card: its own",
             )),
             grace_ns=round(1e9 * declare(
                 node, "grace", 1.5, "how long unfit input or a silent controller is borne before a run is aborted [s]"

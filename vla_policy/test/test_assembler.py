@@ -274,6 +274,33 @@ def test_an_image_that_could_not_be_read_is_told_until_a_good_one_comes(streams)
     assert streams.assembler.assemble(START + MS, "go").stamp_ns == START + MS
 
 
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("shape", [True, False])
+def test_an_image_that_could_not_be_read_is_stale_once_it_is_old(streams, before, shape):
+    """A camera that sent it and fell silent was told by it in every later run."""
+    streams.state(START)
+    if before:
+        streams.image(START)
+    streams.image(START + MS, "front")
+    if shape:
+        streams.image(START + MS, "wrist", pixels=np.zeros((4, 4, 3), np.uint8))
+        reason = "image of uint8 (4, 4, 3)"
+    else:
+        streams.assembler.add_invalid_image("wrist", "19200 bytes", START + MS)
+        reason = "19200 bytes"
+    fresh = streams.problem(START + 5 * MS)
+    assert (fresh.kind, fresh.field) == (ObservationKind.INVALID, "wrist") and fresh.message.startswith(reason)
+    old = streams.problem(START + 30_001 * MS)
+    assert old.kind is ObservationKind.STALE and old.field == "wrist"
+    assert old.message.startswith("30.000 s old, the card allows") and f"was not fit: {reason}" in old.message
+
+
+def test_an_image_that_could_not_be_read_and_has_no_stamp_stays_the_fault(streams):
+    streams.state(START), streams.image(START)
+    streams.assembler.add_invalid_image("front", "19200 bytes", 0)
+    assert streams.problem(START + 30_000 * MS).kind is ObservationKind.INVALID
+
+
 def test_the_assembler_needs_neither_torch_nor_ros():
     code = (
         "import sys, vla_policy.observing.assembler, vla_policy.running.session; print({'torch', 'rclpy'} & set(sys.modules))"

@@ -22,7 +22,7 @@ class Assembler(Protocol):
     """Takes what arrives, by camera and by stamp [ns]."""
 
     def add_image(self, camera: str, stamp_ns: int, image: np.ndarray, receipt_steady_ns: int = 0) -> None: ...
-    def add_invalid_image(self, camera: str, problem: str) -> None: ...
+    def add_invalid_image(self, camera: str, problem: str, stamp_ns: int = 0) -> None: ...
     def add_joint_state(
         self, stamp_ns: int, names: Sequence[str], positions: Sequence[float], velocities: Sequence[float] = (),
         efforts: Sequence[float] = (), received_ns: int | None = None,
@@ -52,7 +52,7 @@ def read_frame(camera: CameraCard, message: Image | CompressedImage) -> Frame:
 def feed_frame(assembler: Assembler, frame: Frame, receipt_steady_ns: int = 0) -> None:
     """Gives a frame to the assembler; an unreadable one as its reason."""
     if frame.pixels is None:
-        assembler.add_invalid_image(frame.camera, frame.problem)
+        assembler.add_invalid_image(frame.camera, frame.problem, frame.stamp_ns)
     else:
         assembler.add_image(frame.camera, frame.stamp_ns, frame.pixels, receipt_steady_ns)
 

@@ -53,7 +53,7 @@ class ObservationAssembler:
         self._arrivals = {name: Arrivals[_Image](self._kept_images) for name in self._cameras}
         self._images = {name: arrivals.kept for name, arrivals in self._arrivals.items()}
         self._watches = {name: CameraWatch() for name in self._cameras}
-        self._invalid: dict[str, str] = {}
+        self._invalid: dict[str, tuple[str, int]] = {}
         self._state.clear()
 
     def reset(self) -> None:
@@ -69,9 +69,8 @@ class ObservationAssembler:
             before_ns = kept[-1].stamp_ns if kept else stamp_ns
             if pixels.shape != (camera.height, camera.width, 3) or pixels.dtype != np.uint8:
                 if stamp_ns > before_ns or not kept:
-                    self._invalid[name] = (
-                        f"image of {pixels.dtype} {pixels.shape}, the card has uint8 ({camera.height}, {camera.width}, 3)"
-                    )
+                    wanted = f"uint8 ({camera.height}, {camera.width}, 3)"
+                    self._invalid[name] = f"image of {pixels.dtype} {pixels.shape}, the card has {wanted}", stamp_ns
                 return
             if not self._arrivals[name].add(_Image(stamp_ns, pixels, receipt_steady_ns)):
                 return
@@ -82,10 +81,13 @@ class ObservationAssembler:
             if name == self._first:
                 self._condition.notify_all()
 
-    def add_invalid_image(self, name: str, reason: str) -> None:
-        """An image came that could not be read at all; ``assemble`` will say why until a good one comes."""
+    def add_invalid_image(self, name: str, reason: str, stamp_ns: int = 0) -> None:
+        """An image came that could not be read at all; ``assemble`` will say why until a good one comes, or this one is old.
+
+        stamp_ns: 0: not known; then it grows never old.
+        """
         with self._condition:
-            self._invalid[name] = reason
+            self._invalid[name] = reason, stamp_ns
 
     def add_joint_state(
         self, stamp_ns: int, names: Sequence[str], positions: Sequence[float],
@@ -117,7 +119,7 @@ class ObservationAssembler:
         """The newest observation. Raises ObservationError for what is missing, stale, askew, black, frozen or invalid."""
         with self._condition:
             self._settle(now_ns)
-            self._check_arrivals()
+            self._check_arrivals(now_ns)
             images = self._pick()
             state = self._state.at(images[self._first].stamp_ns)
             self._check_ages(images, now_ns)
@@ -194,10 +196,15 @@ class ObservationAssembler:
             for name, kept in self._images.items()
         }
 
-    def _check_arrivals(self) -> None:
+    def _check_arrivals(self, now_ns: int) -> None:
         for name, camera in self._cameras.items():
             if name in self._invalid:
-                raise ObservationError(ObservationKind.INVALID, name, self._invalid[name])
+                reason, stamp_ns = self._invalid[name]
+                age = (now_ns - stamp_ns) / 1e9
+                if stamp_ns > 0 and age > camera.max_age:  # the camera sends nothing any more, which is the fault of now
+                    words = f"{age:.3f} s old, the card allows {camera.max_age:g} s; that last image was not fit: {reason}"
+                    raise ObservationError(ObservationKind.STALE, name, words)
+                raise ObservationError(ObservationKind.INVALID, name, reason)
             if not self._images[name]:
                 raise ObservationError(ObservationKind.MISSING, name, f"no image has arrived on {camera.topic}")
         check_state_arrived(self._card, self._state)

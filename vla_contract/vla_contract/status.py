@@ -73,3 +73,7 @@ class OutcomeSource(IntEnum):
     SIM = 1
     OPERATOR = 2
     DETECTOR = 3
+
+
+DONE_BEFORE = "its task was done already when it began"
+"""In the message of a run's result, where that is so: `vla run` looks for it."""

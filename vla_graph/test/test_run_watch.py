@@ -8,7 +8,7 @@ pytest.importorskip("rclpy")
 
 from vla_contract.report import Phase, Verdict
 from vla_contract.ros.convert import run_id_to_msg
-from vla_contract.status import ControllerState, Outcome
+from vla_contract.status import DONE_BEFORE, ControllerState, Outcome
 from vla_graph.ros import run_watch
 from vla_graph.ros.run_watch import UNKNOWN, RunWatch
 from vla_msgs.action import RunTask
@@ -47,6 +47,14 @@ def test_chunks_that_were_refused_are_told_with_their_verdicts(capsys):
 
 def test_a_run_without_refused_chunks_says_nothing_of_them(capsys):
     assert "refused" not in told(capsys, [Verdict.ACCEPTED, Verdict.BRAKE])
+
+
+def test_a_task_that_was_done_before_is_told_with_what_to_do(capsys):
+    """A second run without a reset ends at once."""
+    message = f"the simulator reports success; {DONE_BEFORE}"
+    assert RunWatch("lift it", 2.0, "", [])._tell(AtRest(), RunTask.Result(message=message)) == UNKNOWN
+    line = capsys.readouterr().out
+    assert f"ended; {message}" in line and "`vla reset`" in line and "nobody said whether" not in line
 
 
 @pytest.mark.parametrize(("state", "age_s", "words"), [

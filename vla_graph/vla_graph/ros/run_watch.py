@@ -17,7 +17,7 @@ from vla_contract.printing import printable, tell
 from vla_contract.report import Phase, Verdict
 from vla_contract.ros.qos import RELIABLE
 from vla_contract.ros.stamps import ns_to_duration, stamp_to_ns
-from vla_contract.status import ControllerState, Outcome, OutcomeSource, PolicyState, RunError
+from vla_contract.status import DONE_BEFORE, ControllerState, Outcome, OutcomeSource, PolicyState, RunError
 from vla_graph.controllers import several
 from vla_graph.errors import RobotError
 from vla_graph.ros.controllers import Controllers
@@ -178,6 +178,8 @@ class RunWatch:
             words = "cancelled"
         elif error is not RunError.NONE:
             words = f"aborted, {error.name}: {result.message}"
+        elif outcome is Outcome.UNKNOWN and DONE_BEFORE in result.message:
+            words = f"ended; {result.message}, which is no success of this run: reset the scene first, `vla reset`"
         elif outcome is Outcome.UNKNOWN:
             words = f"ended{' at its time limit' if result.timed_out else ''}; nobody said whether the task was done"
         else:

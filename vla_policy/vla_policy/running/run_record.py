@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from vla_contract.instructions import Meaning, normalised
 from vla_contract.report import ChunkReport, Phase, Verdict
-from vla_contract.status import Outcome, OutcomeSource, PolicyState, RunError
+from vla_contract.status import DONE_BEFORE, Outcome, OutcomeSource, PolicyState, RunError
 from vla_policy.errors import ObservationKind
 
 STATE_OF = {
@@ -169,7 +169,7 @@ class RunRecord:
         self.elapsed_ns = now_ns - self.started_ns
         broken_off = error in (RunError.CANCELED, RunError.SHUTDOWN, RunError.CONTENDED)
         if self.done_before:
-            self.message = "; ".join(filter(None, [message, "its task was done already when it began"]))
+            self.message = "; ".join(filter(None, [message, DONE_BEFORE]))
         elif self.truth is not None and (self.truth.success or not broken_off):
             self.outcome = Outcome.SUCCESS if self.truth.success else Outcome.FAILURE
             self.outcome_source = OutcomeSource.SIM

@@ -15,6 +15,7 @@ from vla_replay.verbs import card as cli_card
 @pytest.mark.parametrize(("words", "expected"), [
     (["frob"], "no verb 'frob'; there are: agree, behaviour, bench, card,"),
     (["up", "nothing"], "no launch 'nothing': give a file, or one of: "),
+    (["up", "sim", "task:=pick", "task:=stack"], "launch argument 'task' is given twice, as 'pick' and as 'stack'; give it once"),
     (["up", "sim", "sed:=1"], "unknown launch argument 'sed'; allowed are: card, checkpoint"),
     (["up", "sim", "seed=1"], "argument 'seed=1' is not of the form name:=value"),
     (["up", "sim", "card:=nothing"], "no card 'nothing': give a file, or one of: fr3, panda_tabletop,"),

@@ -101,6 +101,31 @@ def test_rows_and_the_operators_word_keep_their_commands(card, tmp_path, monkeyp
     assert main(["label", "run", "1", "success"]) == 0, "the label of before is still read"
 
 
+@pytest.mark.parametrize(("name", "words"), [
+    ("", "is empty"), ("  ", "is empty"), ("me\nFAILURE", "a name is one line"), ("a\tb", "a name is one line"),
+])  # fmt: skip
+def test_who_says_so_is_one_line_of_text(tmp_path, capsys, name, words):
+    assert main(["label", str(tmp_path), "1", "success", "--by", name]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_links_in_the_place_of_rows_and_labels_are_told_as_that(card, tmp_path, capsys):
+    draft = BagDraft(card)
+    draft.run(RUNS[0], "pick up the red block", START, 2.0)
+    draft.write(tmp_path / "b.mcap")
+    run = tmp_path / "run"
+    assert main(["evidence", str(tmp_path / "b.mcap"), "--out", str(run)]) == 0
+    (tmp_path / "text").write_text("no row\n")
+    (run / "labels.jsonl").symlink_to(tmp_path / "text")
+    assert main(["label", str(run), "1", "success"]) == 2
+    assert "labels.jsonl: a symbolic link; nothing is written through it" in capsys.readouterr().err
+    (run / "labels.jsonl").unlink()
+    (run / "episodes.jsonl").unlink()
+    (run / "episodes.jsonl").symlink_to("/dev/zero")
+    assert main(["label", str(run), "--list"]) == 2
+    assert "episodes.jsonl: a device; a file is needed" in capsys.readouterr().err
+
+
 def test_the_page_says_which_command_made_it(folder, card, capsys):
     keep(folder, "preflight.json", samples.preflight(card))
     shutil.rmtree(folder / "bag")

@@ -184,8 +184,19 @@ def test_folders_without_anything_are_an_error(tmp_path, card):
     (tmp_path / "preflight.json").write_text(json.dumps({**samples.preflight(card), "errors": 0}))
     assert "The files of this folder score nothing" in make_report(tmp_path)
     (tmp_path / "frames").mkdir()
+    shutil.copytree(tmp_path, tmp_path / "other")
     with pytest.raises(ReportError, match="--against compares episodes"):
-        make_report(tmp_path, against=tmp_path)
+        make_report(tmp_path, against=tmp_path / "other")
+
+
+def test_a_folder_is_not_compared_with_itself(tmp_path, card):
+    """Under whatever name: the page said that nothing differs."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "preflight.json").write_text(json.dumps(samples.preflight(card)))
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    for other in (tmp_path / "a", tmp_path / "b", tmp_path / "a" / ".." / "a"):
+        with pytest.raises(ReportError, match="--against is the same folder"):
+            make_report(tmp_path / "a", against=other)
 
 
 def test_the_verb_writes_one_file(hostile, tmp_path, capsys):

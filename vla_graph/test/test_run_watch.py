@@ -8,11 +8,12 @@ pytest.importorskip("rclpy")
 
 from vla_contract.report import Phase, Verdict
 from vla_contract.ros.convert import run_id_to_msg
-from vla_contract.status import DONE_BEFORE, ControllerState, Outcome
+from vla_contract.status import DONE_BEFORE, ControllerState, Outcome, PolicyState
+from vla_graph.errors import RobotError
 from vla_graph.ros import run_watch
 from vla_graph.ros.run_watch import UNKNOWN, RunWatch
 from vla_msgs.action import RunTask
-from vla_msgs.msg import ChunkReport, ControllerStatus
+from vla_msgs.msg import ChunkReport, ControllerStatus, PolicyStatus
 
 RUN, OTHER = uuid.UUID(int=7).hex, uuid.UUID(int=8).hex
 
@@ -55,6 +56,35 @@ def test_a_task_that_was_done_before_is_told_with_what_to_do(capsys):
     assert RunWatch("lift it", 2.0, "", [])._tell(AtRest(), RunTask.Result(message=message)) == UNKNOWN
     line = capsys.readouterr().out
     assert f"ended; {message}" in line and "`vla reset`" in line and "nobody said whether" not in line
+
+
+class WithoutPolicy:
+    """A robot on which a second passes with every look; a controller speaks and nobody else."""
+
+    def __init__(self, monkeypatch):
+        self.now = 100.0
+        monkeypatch.setattr(run_watch.time, "monotonic", lambda: self.now)
+
+    def until(self, done, seconds):
+        self.now += 1.0
+        return False
+
+    def missing(self, *words):
+        return RobotError("no action")
+
+
+@pytest.mark.parametrize(("state", "told"), [(None, True), (PolicyState.INACTIVE, False)])
+def test_waiting_says_after_a_while_that_no_policy_speaks(capsys, monkeypatch, state, told):
+    watch = RunWatch("lift it", 2.0, "", [])
+    robot = WithoutPolicy(monkeypatch)
+    watch._on_controller(ControllerStatus(state=int(ControllerState.IDLE)))
+    if state is not None:
+        watch._on_policy(PolicyStatus(state=int(state)))
+    with pytest.raises(RobotError):
+        watch._find(robot, type("Client", (), {"server_is_ready": lambda self: False})())
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("waiting for the policy") and (len(lines) == 2) is told
+    assert ("a controller speaks, and nobody on vla/policy_status" in lines[-1]) is told
 
 
 @pytest.mark.parametrize(("state", "age_s", "words"), [

@@ -119,6 +119,9 @@ def test_files_that_are_no_checkpoints(card, tmp_path):
     broken.write_bytes(b"not weights at all, but long enough to be read")
     with pytest.raises(CheckpointError, match="broken.safetensors: not a safetensors file"):
         load_policy(broken, card)
+    broken.write_bytes(b"\xff" * 8 + b"not weights")
+    with pytest.raises(CheckpointError, match="broken.safetensors: not a safetensors file$"):
+        load_policy(broken, card)
 
 
 def of_the_first(change):

@@ -89,7 +89,8 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, FileError, OSError) as error:
-        raise CheckpointError(f"{path}: not a safetensors file ({str(error).removeprefix(f'{path}: ')})") from None
+        why = str(error).removeprefix(f"{path}: ").removeprefix("not a safetensors file")
+        raise CheckpointError(f"{path}: not a safetensors file{f' ({why})' if why else ''}") from None
     try:
         parts = embodiments_of(metadata)
         fixed = [("image_size", str(MODEL_SIZE))]

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from vla_replay.preflight.events import CommandEvent, Event, HashEvent, JointEve
 from vla_replay.preflight.finding import PreflightError
 from vla_replay.preflight.known import Known, known_of_checkpoint, read_metadata
 from vla_replay.preflight.preflight import preflight
+from vla_replay.preflight.sample import Stream
 from vla_replay.preflight.source import Source
 from vla_replay.preflight.topics import CLOCK, WRENCHES
 
@@ -69,6 +71,14 @@ def test_findings_of_a_bag_are_one_a_line_and_the_exit_code_is_1(small_card, car
     assert "no topic 'wrist/image_raw'" in lines["cameras[1].topic"] and "'front/image_raw'" in lines["cameras[1].topic"]
     assert "max_open_loop: 1.5, the card has 2" in lines["card_hash"]
     assert "trained with 224; expected: 64" in lines["cameras[0].width"]
+
+
+def test_an_action_is_never_proposed_for_a_topic_that_is_absent(small_card):
+    sample = sample_of(small_card, [])
+    name = small_card.cameras[0].image_topic + "_action"
+    sample.streams[name] = Stream(name, Counter({"control_msgs/action/GripperCommand": 0}))
+    told = [f.seen for f in preflight(small_card, sample, Known()).findings if f.field == "cameras[0].topic"]
+    assert len(told) == 1 and told[0].startswith("no topic") and "there is" not in told[0]
 
 
 def test_stamps_on_the_simulated_clock_are_compared_with_it(small_card, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from pathlib import Path
 
 import jinja2
@@ -15,6 +16,7 @@ from vla_evidence.report import words
 from vla_evidence.report.against import against_section
 from vla_evidence.report.claims import claims
 from vla_evidence.report.episodes import episodes_section, inferences_section
+from vla_evidence.report.errors import ReportError
 from vla_evidence.report.failures import failed, failures_section
 from vla_evidence.report.folder import RunFolder, read_folder
 from vla_evidence.report.from_bag import take_from_bag
@@ -39,11 +41,13 @@ def make_report(folder: str | Path, *, against: str | Path | None = None, max_fr
         max_frames: Failed episodes that get a card with images, the first ones.
 
     Raises:
-        ReportError: No run folder, or nothing in it.
+        ReportError: No run folder, nothing in it, or twice the same one.
         FiguresError: A file of figures lacks a field, or is malformed; the message names file and field.
         RowError, EvidenceError, OutcomeError, BagError, CardError: Malformed rows, outcomes, bag or card.
     """
     run = read_folder(folder)
+    if against is not None and os.path.exists(against) and os.path.samefile(folder, against):
+        raise ReportError(f"{against}: --against is the same folder; it is compared with another one")
     other = read_folder(against) if against is not None else None
     return render(run, other, max_frames)
 

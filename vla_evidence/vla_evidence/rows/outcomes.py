@@ -112,11 +112,11 @@ def load_episodes(folder: str | Path) -> list[EpisodeRow]:
     """Episodes of a run folder with the operator's outcomes.
 
     Raises:
-        OutcomeError: The folder has no episodes.jsonl.
+        OutcomeError: The folder has no episodes.jsonl. FileError: It is no file.
         RowError, EvidenceError: A line is broken.
     """
     path = Path(folder) / EPISODES_FILE
-    if not path.is_file():
+    if not path.exists():
         raise OutcomeError(f"{folder}: no {EPISODES_FILE} there; `vla evidence BAG --out {folder}` writes it")
     return apply_outcomes(read_episodes(path), read_outcomes(folder))
 

@@ -22,8 +22,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--label", type=str.upper, help=f"why it failed: {', '.join(Label)}")
     parser.add_argument("--note", default="", type=text_up_to(LONGEST["note"]), help="in your words")
-    parser.add_argument("--by", type=text_up_to(LONGEST["by"]), help="who says so (default: the user's name on this machine)")
+    parser.add_argument("--by", type=_name, help="who says so (default: the user's name on this machine)")
     parser.add_argument("--list", action="store_true", help="show the runs, their outcomes and what was said of them")
+
+
+def _name(text: str) -> str:
+    """Of somebody: a line of text with something in it."""
+    text = text_up_to(LONGEST["by"])(text)
+    if not text.strip():
+        raise argparse.ArgumentTypeError("is empty; say who, or leave --by out for the user's name on this machine")
+    if not text.isprintable():
+        raise argparse.ArgumentTypeError(f"is {text!r}, a name is one line of printable characters")
+    return text
 
 
 _MEANT = {
@@ -46,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from vla_contract.command import this_command
     from vla_contract.printing import printable, tell
     from vla_evidence.rows.outcomes import (
+        LABELS_FILE,
         WITHDRAWN,
         OperatorOutcome,
         OutcomeError,
@@ -56,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
         withdrawable,
     )  # fmt: skip
 
+    if args.run is not None and (args.folder / LABELS_FILE).is_symlink():
+        raise OutcomeError(f"{args.folder / LABELS_FILE}: a symbolic link; nothing is written through it, remove it first")
     episodes = load_episodes(args.folder)
     if args.run is not None:
         if args.outcome is None:

@@ -29,7 +29,8 @@ def arguments_of(path: Path) -> list[Argument]:
 
 
 def parse_assignments(words: Sequence[str], allowed: Sequence[Argument]) -> dict[str, str]:
-    """`name:=value` words as a dictionary. Raises LaunchError naming a word that is none, or an unknown name."""
+    """`name:=value` words as a dictionary. Raises LaunchError naming a word that is none, an unknown name, or one
+    that is given twice."""
     names = [argument.name for argument in allowed]
     values: dict[str, str] = {}
     for word in words:
@@ -38,5 +39,7 @@ def parse_assignments(words: Sequence[str], allowed: Sequence[Argument]) -> dict
             raise LaunchError(f"argument {word!r} is not of the form name:=value; the names are: {', '.join(names)}")
         if name not in names:
             raise LaunchError(f"unknown launch argument '{name}'; allowed are: {', '.join(names) or 'none'}")
+        if name in values:
+            raise LaunchError(f"launch argument '{name}' is given twice, as '{values[name]}' and as '{value}'; give it once")
         values[name] = value
     return values

@@ -31,6 +31,7 @@ UNKNOWN = 3
 _FIND_S = 5.0
 _START_S = 60.0
 """Longest wait for a policy where the controller or the policy itself speaks: it may be loading, and says nothing then [s]."""
+_NO_POLICY = "a controller speaks, and nobody on vla/policy_status: no policy runs, or it loads its libraries still"
 _ANSWER_S = 10.0
 _SILENCE_S = 10.0
 """A policy that says nothing for so long is taken for dead [s]; it speaks five times a second."""
@@ -139,7 +140,9 @@ class RunWatch:
             if waited > (_START_S if somebody else _FIND_S) or state is PolicyState.ERROR:
                 said = "" if state is None else f"; the policy says {state.name} {self._policy.message}".rstrip()
                 raise RobotError(f"{robot.missing('action', 'vla/run_task', 'is the policy running', round(waited))}{said}")
-            if somebody:
+            if somebody and state is None and waited > _FIND_S:
+                self._line.show(f"waiting for the policy up to {_START_S:g} s:", _NO_POLICY)
+            elif somebody:
                 self._line.show("waiting for the policy", "" if state is None else f"({state.name})")
         return False
 

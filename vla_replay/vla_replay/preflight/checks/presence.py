@@ -29,7 +29,8 @@ def _presence(topic: CardTopic, stream: Stream | None, sample: Sample) -> list[F
     if stream is not None and (stream.count or _other_types(topic, stream)):
         return []
     if stream is None:
-        others = [name for name, other in sample.streams.items() if topic.type in other.types] or list(sample.streams)
+        topics = [name for name, other in sample.streams.items() if not any("/action/" in kind for kind in other.types)]
+        others = [name for name in topics if topic.type in sample.streams[name].types] or topics
         close = get_close_matches(topic.topic, others, n=1, cutoff=0.3)
         seen = f"no topic '{topic.topic}' in {sample.source}" + (f"; there is '{close[0]}'" if close else "")
         todo = "start what publishes it, remap it, or correct the topic in the card or the namespace"

@@ -67,7 +67,7 @@ def test_what_means_stop_among_other_words_begins_no_run(panda, text, word, word
     "do not pick up the red block", "don't pick up the red block", "don’t pick up the red block", "never pick up the red block",
     "no red block", "refuse to pick up the red block", "avoid the red block", "Robot, please avoid the red block",
     "leave it alone", "stay away from the red block", "you must not lift the red block", "no block but the red one",
-    "ignore the red block",
+    "ignore the red block", "it is not safe to pick up the red block", "the red block isn't to be lifted",
 ])  # fmt: skip
 @pytest.mark.parametrize("words", list(Words))
 def test_what_is_not_to_be_done_begins_no_run(panda, text, words):
@@ -77,7 +77,8 @@ def test_what_is_not_to_be_done_begins_no_run(panda, text, words):
 
 @pytest.mark.parametrize("text", [
     "put the stop sign away", "press the stop button", "pick up the bottle with no label", "pick up the block that is not red",
-    "lift the cup high enough", "hold the cup", "leave the cup on the table", "pick up the cup and avoid the bowl", "drop it",
+    "pick up the block that isn't red", "lift the cup high enough", "hold the cup", "leave the cup on the table",
+    "pick up the cup and avoid the bowl", "drop it",
 ])  # fmt: skip
 def test_such_words_within_a_task_are_the_policys_business(panda, text):
     assert understand(panda, text) is None
@@ -118,6 +119,9 @@ def test_a_thing_that_has_such_a_word_in_its_name_stops_nothing(panda):
     ("pick up the red block and the banana", "banana"), ("pick up the red block and wave", "wave"),
     ("pick up the red block and sing", "sing"), ("pick up the red block, the banana", "banana"),
     ("pick up the red block & sing", "sing"), ("pick up the red block if it rains", "if"),
+    ("I will pick up the red block", "i"), ("should I pick up the red block?", "i"), ("pick up the red block later", "later"),
+    ("pick up the red block / banana", "banana"), ("lift the red block with a hammer", "with"),
+    ("get rid of the red block", "rid"), ("lift the red block into the bin", "into"), ("the red block must stay on the table", "stay"),
 ])  # fmt: skip
 def test_a_verb_or_a_second_thing_that_the_task_has_not_is_no_near_match(panda, text, word):
     card = of_one_task(panda, "pick up the red block", "lift the red block")
@@ -128,7 +132,8 @@ def test_a_verb_or_a_second_thing_that_the_task_has_not_is_no_near_match(panda, 
 
 @pytest.mark.parametrize("text", [
     "please lift the red cube", "grab the red block now", "hold up the red block", "can you please raise the red block",
-    "I want you to pick up the red block", "go and fetch the red block", "red block, lift it", "take the red block and lift it",
+    "I want you to pick up the red block", "I'd like you to lift the red block",
+    "go and fetch the red block", "red block, lift it", "take the red block and lift it",
     "robot, carefully grasp the red block", "pick up the small red block", "could you lift up the red block for me",
 ])  # fmt: skip
 def test_verbs_that_ask_for_the_same_stay_near(panda, text):

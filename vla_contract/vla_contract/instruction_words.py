@@ -25,15 +25,17 @@ _PHRASES = re.compile(
 )
 _CLAUSE = re.compile(r"[.!?;:,\n…–—]|\s-+\s|-{2,}")
 _FORBIDS = re.compile(
-    r"(?<!\bis )(?<!\bare )\bnot\b|\b(?:never|cannot|neither|nor|dont)\b|\b(?:do|must|should|ca|wo|could|would|need)n't\b|"
-    r"\bdon t\b|(?<!\bwith )(?<!\bhas )(?<!\bhave )\bno\b|"
+    r"(?<!\bthat is )(?<!\bwhich is )(?<!\bthat are )(?<!\bwhich are )\bnot\b|(?<!\bthat )(?<!\bwhich )\b[a-z]+n't\b|"
+    r"\b(?:never|cannot|neither|nor|dont)\b|\bdon t\b|(?<!\bwith )(?<!\bhas )(?<!\bhave )\bno\b|"
     r"\b(?:keep|stay|get|back|hands|lay) (?:off|away|clear|out)\b|\bleave\b.*\balone\b"
 )
 _FORBIDDING = frozenset("refuse avoid refrain ignore skip forget decline deny forbid prevent resist".split())
 """These forbid where they are what is asked for first: "pick up the cup and avoid the bowl" is a task."""
 
+_OWN_DOING = re.compile(r"\b(?:i|we)\b(?!'d\b)(?! (?:want|need|would like)\b)")
+"""Somebody tells what they do themselves, or asks whether they may."""
 _LEAD_IN = _FILLERS | frozenset(
-    "i we want need would like you to can could will should must may kindly hey hello hi let's us try me go ahead next "
+    "i we i'd we'd want need would like you to can could will should must may kindly hey hello hi let's us try me go ahead next "
     "first always so well carefully slowly gently softly up".split()
 )
 FUNCTION = frozenset("a an the of to on in into onto with from off down up at it its one and goes is are for by over".split())
@@ -42,9 +44,12 @@ CHANGES = frozenset(
     "decline if unless until till before after when while otherwise else but or down back away apart aside lower drop "
     "release throw toss fling hurl push pull shove break leave knock kick hit smash crush squash squeeze shake tip tilt "
     "topple flip turn rotate spin roll slide drag spill pour poke touch wave hide cut tear destroy dump let lose undo "
-    "ungrasp unstack abandon damage bury swap".split()
+    "ungrasp unstack abandon damage bury swap later tomorrow soon "
+    "stay keep remain rid lost fire".split()
 )
 """Words that turn a sentence into another one, however near the two come."""
+_ADDED = frozenset("into onto inside with using against under underneath beneath behind beside between through".split())
+"""Words by which a text adds a place or a tool: they have to be the task's."""
 ALIKE = (
     frozenset("pick lift grab take grasp get raise fetch hold grip hoist elevate seize retrieve collect".split()),
     frozenset("put place set lay position deposit move".split()),
@@ -90,13 +95,16 @@ def forbidding_word(text: str, names: Iterable[str] = ()) -> str:
 
 def strange_verb(text: str, own: set[str]) -> str:
     """The word by which a text, or what is joined to it by a comma or an "and", asks for something else than these words do."""
+    doing = _OWN_DOING.search(normalised(text))
+    if doing:
+        return doing.group()
     allowed = own.union(*(group for group in ALIKE if group & own))
     for clause in _CLAUSE.split(text):
-        for part in re.split(r"\b(?:and|then|but|or|plus|also)\b|&|\+", clause.casefold()):
+        for part in re.split(r"\b(?:and|then|but|or|plus|also)\b|[&+/]", clause.casefold()):
             head = _head(normalised(part).split())
             if head and head not in allowed:
                 return head
-    return ""
+    return next((word for word in normalised(text).split() if word in _ADDED - own), "")
 
 
 def _head(words: list[str]) -> str:

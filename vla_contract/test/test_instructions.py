@@ -121,7 +121,8 @@ def test_a_thing_that_has_such_a_word_in_its_name_stops_nothing(panda):
     ("pick up the red block & sing", "sing"), ("pick up the red block if it rains", "if"),
     ("I will pick up the red block", "i"), ("should I pick up the red block?", "i"), ("pick up the red block later", "later"),
     ("pick up the red block / banana", "banana"), ("lift the red block with a hammer", "with"),
-    ("get rid of the red block", "rid"), ("lift the red block into the bin", "into"), ("the red block must stay on the table", "stay"),
+    ("get rid of the red block", "rid"), ("lift the red block into the bin", "into"),
+    ("the red block must stay on the table", "stay"),
 ])  # fmt: skip
 def test_a_verb_or_a_second_thing_that_the_task_has_not_is_no_near_match(panda, text, word):
     card = of_one_task(panda, "pick up the red block", "lift the red block")

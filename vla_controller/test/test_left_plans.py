@@ -113,6 +113,22 @@ def test_one_that_stands_near_its_plan_does_not_teach_what_its_stamps_are_of():
     assert seen.lead_ns is None, "at rest on its plan it does not: a clock was set"
 
 
+@pytest.mark.parametrize("back_ms", [60, None], ids=["a little ahead", "an hour ahead"])
+def test_states_that_were_on_their_way_when_the_clock_was_set_teach_nothing(back_ms):
+    """Their stamps are of the time before; where these cannot be, they are taken to be of when they were heard."""
+    plan = moving()
+    confirmation = heard(plan, 2, 10)
+    confirmation.forget(1_290 * MS)
+    for heard_ns in (1_300 * MS, 1_320 * MS, 1_340 * MS):
+        q = plan.sample(heard_ns - 40 * MS)[0]
+        stamp_ns = heard_ns if back_ms is None else heard_ns - 40 * MS - back_ms * MS
+        confirmation.see(0, q, stamp_ns, heard_ns, plan, slice(0, 7), stamped=back_ms is not None)
+    for k in range(17, 40):
+        heard(plan, 2, 1, confirmation, k)
+        assert not confirmation.is_off(0)
+    assert not confirmation.missing(1_890 * MS)
+
+
 def test_a_clock_that_was_set_at_the_other_end_is_learnt_anew():
     plan = moving()
     confirmation = heard(plan, 2, 10)

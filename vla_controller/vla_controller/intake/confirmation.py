@@ -20,6 +20,7 @@ _AROUND_STEP_NS = 5_000_000
 _AROUND_NS = np.arange(EARLIEST_NS, LATEST_NS + 1, _AROUND_STEP_NS)  # of a set point's stamp
 _FAST = 0.02  # [rad/s] slower motion does not tell time
 _OFTEN = 8
+_ON_ITS_WAY_NS = 150_000_000
 
 
 @dataclass
@@ -74,10 +75,18 @@ class Confirmation:
     def __init__(self, arms: Sequence[str]) -> None:
         self._arms = tuple(arms)
         self._seen: list[_Seen | None] = [None] * len(arms)
+        self._since_ns: int | None = None
 
-    def see(self, arm: int, q: np.ndarray, stamp_ns: int, now_ns: int, timeline: Timeline, joints: slice) -> None:
-        """A set point q (J,) [rad] of an arm, of stamp_ns, heard now; its joints in the timeline, which is the plan."""
+    def see(
+        self, arm: int, q: np.ndarray, stamp_ns: int, now_ns: int, timeline: Timeline, joints: slice, *, stamped: bool = True
+    ) -> None:
+        """A set point q (J,) [rad] of an arm, of stamp_ns, heard now; its joints in the timeline, which is the plan. stamped:
+        the stamp is that of its message; else of when it was heard, as it had none that can be of this clock."""
         seen = self._seen[arm]
+        if self._since_ns is not None and (
+            stamp_ns < self._since_ns + EARLIEST_NS or (not stamped and now_ns < self._since_ns + _ON_ITS_WAY_NS)
+        ):
+            return
         if seen is None:
             self._seen[arm] = _Seen(stamp_ns, deque([(stamp_ns, q)], maxlen=3), stamp_ns)
             return
@@ -161,9 +170,11 @@ class Confirmation:
         ahead = (t_ns - newest_ns - (self._seen[arm].lead_ns or 0.0)) * 1e-9
         return q + v * ahead + 0.5 * a * ahead**2, v + a * ahead, a
 
-    def forget(self) -> None:
-        """As before the first state: stamps are of another time, or what is planned is."""
+    def forget(self, now_ns: int) -> None:
+        """As before the first state: stamps are of another time, or what is planned is, from now on. What is heard of before was
+        on its way, with stamps of that other time."""
         self._seen = [None] * len(self._arms)
+        self._since_ns = now_ns
 
 
 def _nearest(along: Along) -> float | None:

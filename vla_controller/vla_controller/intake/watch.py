@@ -110,7 +110,7 @@ class Watch:
         if timeline is not None:
             if self.deviation.tells(stamp_ns):
                 self._references[arm].compare(now_ns, timeline.distance_with_lag(now_ns, q), joints)
-            self._confirmation.see(arm, q[joints], stamp_ns, now_ns, timeline, joints)
+            self._confirmation.see(arm, q[joints], stamp_ns, now_ns, timeline, joints, stamped=known)
 
     def outside(self) -> str:
         """Where the arms are measured outside of their limits, in words; empty: they are not, or not measured."""
@@ -169,7 +169,7 @@ class Watch:
         self._forget_tracking()
         self._desync_until_ns = None
         self.controllers.clock_set(now_ns)
-        self._confirmation.forget()
+        self._confirmation.forget(now_ns)
         self._admission.clock_jumped(now_ns)
         self.states.forget()
         ready.desync, ready.clock_set, ready.blind_since_ns = False, jump.words, now_ns

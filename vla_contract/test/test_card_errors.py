@@ -206,6 +206,7 @@ def test_a_key_given_twice_is_refused_with_both_lines(card_text):
         ("a: 1\nb:\n  - 2\n  - 016\n", "line 4: 016 is octal for YAML, 14; write 16"),
         ("a: 1\nb:\n  - 2\n  - 1:30\n", "line 4: 1:30 is a number to the base of 60"),
         ("a: 1\nb: 1." + "5" * 90 + "\n", "line 2: a number of 92 digits"),
+        ("a: 1." + "0" * 58 + "\nb: 1." + "5" * 59 + "\n", "line 2: a number of 61 digits"),
     ],
 )
 def test_what_yaml_takes_for_something_else_is_told_with_its_line(text, words):

@@ -56,6 +56,15 @@ def test_sizes_are_bounded_by_what_the_file_says_and_by_what_comes(tmp_path, mon
         file.truncate(1 << 40)
     with pytest.raises(FileError, match="hole: 1.02e\\+03 GiB, of which 0 bytes are on the disk: a hole"):
         open_file(tmp_path / "hole")
+    with open(tmp_path / "hole", "wb") as file:  # a 32nd of 128 MiB is on the disk, and less of what is larger
+        file.write(os.urandom(4 * MIB))
+        file.truncate(128 * MIB)
+        file.flush()
+        os.fsync(file.fileno())
+        open_file(tmp_path / "hole").close()
+        file.truncate(130 * MIB)
+        with pytest.raises(FileError, match="hole: 130 MiB, of which 4 MiB are on the disk: a hole"):
+            open_file(tmp_path / "hole")
     with pytest.raises(FileError, match="/proc/self/maps"):
         read_bytes("/proc/self/maps", 64)  # says that it has no bytes
 

@@ -1,5 +1,6 @@
 """YAML and JSON that others wrote: counted before they are made, and numbers told that are not what they look like."""
 
+import contextlib
 import json
 
 import pytest
@@ -111,6 +112,11 @@ def test_a_line_is_no_longer_than_any_row(tmp_path):
     path.write_bytes(b'{"a": 1}\n{"b": "' + b"x" * (2 * MIB) + b'"}\n')
     with pytest.raises(EvidenceError, match="rows.jsonl: line 2: longer than 1 MiB"):
         list(read_rows(path))
+    begin, end = b'{"b": "', b'"}\n'
+    for length, allowed in ((MIB, True), (MIB + 1, False)):
+        path.write_bytes(begin + b"x" * (length - len(begin + end)) + end)
+        with contextlib.nullcontext() if allowed else pytest.raises(EvidenceError, match="line 1: longer than 1 MiB"):
+            assert len(list(read_rows(path))) == 1
     path.write_text('{"a": ' + "[" * 70 + "]" * 70 + "}\n")
     with pytest.raises(EvidenceError, match="rows.jsonl: line 1: nested more than 64 deep"):
         list(read_rows(path))

@@ -27,6 +27,15 @@ def test_weights_set_how_often_frames_are_drawn_and_resuming_goes_on_in_the_same
     assert np.array_equal(next(later), drawn[200])
 
 
+def test_each_epoch_has_an_order_of_its_own_by_its_number():
+    rows = np.arange(40)
+    drawn = np.concatenate(list(islice(draw_rows(rows, np.ones(40), 10, seed=5, start=0), 12))).reshape(3, 40)
+    for epoch, order in enumerate(drawn):
+        random = np.random.default_rng((5, epoch))
+        random.random(40)
+        assert np.array_equal(order, random.permutation(rows))
+
+
 def test_embodiments_take_turns_by_frames_and_weights_and_resuming_goes_on():
     mixture = Mixture((part(600, 1.0), part(400, 0.5)))
     draws = list(islice(mixture.draw(4, seed=1), 2000))

@@ -44,6 +44,15 @@ def cell(card, request):
     return made, report_of(made, actions)
 
 
+def test_steps_at_the_same_instant_are_no_plan_and_a_nanosecond_apart_they_are_one(cell):
+    card, report = cell
+    observed = np.zeros(7)
+    apart = np.cumsum(np.r_[0, np.ones(15, np.int64)]) + BEGIN + PERIOD
+    for stamps, known in ((apart, True), (np.minimum(apart, apart[-2]), False)):
+        found = committed_prefix(card, replace(report, step_stamps_ns=stamps), BEGIN, 1, observed)
+        assert len(found) == known
+
+
 def test_on_the_grid_they_are_the_planned_steps_themselves(cell):
     card, report = cell
     observed = np.array(report.anchor) if card.action_space is ActionSpace.JOINT_RELATIVE else np.zeros(7)

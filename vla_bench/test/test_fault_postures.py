@@ -8,7 +8,7 @@ pytest.importorskip("rclpy")
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import JointState
 
-from vla_bench.faults.posture_cases import leaps
+from vla_bench.faults.posture_cases import blind_spells, leaps
 from vla_bench.ros.fault_relay import halves
 
 MS = 1_000_000
@@ -45,6 +45,17 @@ def test_a_simulator_that_was_held_up_is_not_taken_for_a_leap():
     assert leaps(heard[:25] + late + caught_up, LIMIT) == []
     beyond = [(t, q + [0.02, 0.0], v) for t, q, v in caught_up[3:]]
     assert leaps(heard[:25] + late + caught_up[:3] + beyond, LIMIT) != []
+
+
+def test_a_leap_to_a_stop_that_was_on_its_way_when_messages_came_again_is_no_fault_and_any_other_is():
+    heard = swing()
+    heard = [(t, q + [0.0, 0.02 * (k >= 25)], v) for k, (t, q, v) in enumerate(heard)]
+    on_ns = 490 * MS  # the leap is from 480 to 500 ms
+    assert blind_spells([100 * MS, on_ns], [on_ns + 25 * MS]) == [(on_ns, on_ns + 60 * MS)]
+    assert leaps(heard, LIMIT, (), 3e-4, blind_spells([on_ns], [on_ns + 25 * MS])) == []
+    for stop_ns in (on_ns - 100 * MS, on_ns + 60 * MS):
+        assert leaps(heard, LIMIT, (), 3e-4, blind_spells([on_ns], [stop_ns])) != []
+    assert leaps(heard, LIMIT, (), 3e-4, blind_spells([on_ns - 200 * MS], [on_ns - 190 * MS])) != []
 
 
 def test_states_in_halves_keep_each_joints_values():

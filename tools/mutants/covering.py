@@ -30,8 +30,8 @@ class Covering:
         self._data.read()
 
     def tests_of(self, path: str, line: int) -> list[str]:
-        """Tests that run the statement, the shortest first; where none is known to, as it runs at import or is compiled, those
-        that run anything of its file or of the files that use it."""
+        """Tests that run the statement, the shortest first; where none is known to, as it runs at import or is compiled, first
+        those that run anything of its file or of the files that use it, then all others of the group."""
         contexts = self._data.contexts_by_lineno(str(self._tree / path))
         first, last = _statement((self._tree / path).read_text(encoding="utf-8"), line)
         found = self._among({name for k in range(first, last + 1) for name in contexts.get(k, ())})
@@ -39,7 +39,8 @@ class Covering:
             files = [str(self._tree / file) for file in self._users_of(path)]
             lines = [names for file in files for names in self._data.contexts_by_lineno(file).values()]
             found = self._among({name for names in lines for name in names})
-        return sorted(found or self.seconds, key=self.seconds.__getitem__)
+            return sorted(self.seconds, key=lambda test: (test not in found, self.seconds[test]))
+        return sorted(found, key=self.seconds.__getitem__)
 
     def _among(self, contexts: set[str]) -> set[str]:
         return {_test(name) for name in contexts} & self.seconds.keys()

@@ -46,17 +46,23 @@ def test_states_that_fall_silent_do_not_make_a_slow_arm_leap_to_where_it_is_meas
     assert bench.largest_step(since) < 1e-4
 
 
-def test_a_chunk_whose_message_was_lost_is_not_reported_as_executed_though_it_was_nearly_the_same():
-    """It is within the tolerance of tracking all the time, so nothing brakes it; but none of its steps was done."""
+def second_lost():
+    """A bench on its way, what a second chunk made that did not arrive, and all reports from then on."""
     bench = Bench(references=True, every_ns=EVERY)
     bench.run(120)
     bench.send(straight((0.0, 0.10, 0.0)))
     bench.run(240)
     bench.hears = False
-    reports = list(bench.send(straight((0.0, 0.06, 0.0)), 1).reports)
+    lost = bench.send(straight((0.0, 0.06, 0.0)), 1)
     bench.hears = True
-    take = bench.take
+    reports, take = list(lost.reports), bench.take
     bench.take = lambda output: reports.extend(output.reports) or take(output)
+    return bench, lost, reports
+
+
+def test_a_chunk_whose_message_was_lost_is_not_reported_as_executed_though_it_was_nearly_the_same():
+    """It is within the tolerance of tracking all the time, so nothing brakes it; but none of its steps was done."""
+    bench, _, reports = second_lost()
     bench.run(2500)
     (closed,) = [r for r in reports if r.phase is Phase.CLOSED and r.sequence == 1]
     assert closed.steps_executed <= 3 and closed.message
@@ -64,15 +70,7 @@ def test_a_chunk_whose_message_was_lost_is_not_reported_as_executed_though_it_wa
 
 def test_what_was_due_before_a_message_came_late_is_not_reported_as_executed():
     """The trajectory controller has joined the plan by the end of the chunk, with a leap: that word alone does not count."""
-    bench = Bench(references=True, every_ns=EVERY)
-    bench.run(120)
-    bench.send(straight((0.0, 0.10, 0.0)))
-    bench.run(240)
-    bench.hears = False
-    late = bench.send(straight((0.0, 0.06, 0.0)), 1)
-    bench.hears = True
-    reports, take = [], bench.take
-    bench.take = lambda output: reports.extend(output.reports) or take(output)
+    bench, late, reports = second_lost()
     bench.run(400)
     assert bench.jtc.submit(late.trajectories[0], bench.clock()).accepted
     bench.run(2000)

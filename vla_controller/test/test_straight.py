@@ -112,6 +112,18 @@ def test_a_policy_that_asks_again_and_again_is_not_slower():
     assert ends[1] == ends[0]
 
 
+def test_a_speed_scale_that_is_lowered_on_the_way_holds_from_the_next_chunk_on():
+    """Though it asks for the place that the motion under way leads to."""
+    rig = Cell(card_of(0.1, velocity=[0.4] * 7))
+    rig.send(place(turned(0, 0.5)))
+    rig.run(300)
+    rig.controller.set_speed_scale(0.1)
+    for sequence in range(1, 4):
+        rig.send(place(turned(0, 0.5)), sequence)
+        rig.run(200)
+    assert abs(rig.controller.commanded_at(rig.now)[1][0]) < 0.1 * 0.4 * 1.1
+
+
 def test_the_tool_is_as_slow_as_it_has_to_be():
     rig = Cell(card_of(0.1, tool_speed=0.3))
     rig.send(place(turned(0, 0.6)))

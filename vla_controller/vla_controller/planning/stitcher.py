@@ -42,7 +42,7 @@ class Stitcher:
         self.margin_ns = margin_ns
         self._arms = arms
         self._max_open_loop_ns = max_open_loop_ns
-        self._speed_scale = 1.0
+        self._speed_scale = self._committed_scale = 1.0
 
     @property
     def speed_scale(self) -> float:
@@ -82,7 +82,8 @@ class Stitcher:
             tried = until_ns
             requests = make_requests(arms, timeline, chunk, schedule)
             shaped = self.strategy.shape(requests, now_ns)
-            plan = plan_straight(arms, shaped, timeline, chunk, schedule)
+            may_go_on = self._committed_scale == schedule.speed_scale
+            plan = plan_straight(arms, shaped, timeline, chunk, schedule, may_go_on=may_go_on)
             plan = plan or plan_chunk(arms, shaped, timeline, chunk, schedule)
             if isinstance(plan, ChunkPlan):
                 return Stitched(schedule, plan, requests)
@@ -97,6 +98,7 @@ class Stitcher:
         """Makes it the motion under way."""
         plan = stitched.plan
         self._arms.splice(now_ns, stitched.schedule.splice_ns, plan.times_ns, plan.q, plan.v, plan.a)
+        self._committed_scale = stitched.schedule.speed_scale
         self.strategy.accepted(stitched.requests)
 
     def _schedule(self, chunk: ActionChunk, now_ns: int, brake_ns: int) -> Schedule | Refusal:

@@ -40,12 +40,14 @@ class _Way:
 
 
 def plan_straight(
-    arms: Sequence[Arm], requests: Sequence[Request], timeline: Timeline, chunk: ActionChunk, schedule: Schedule
-) -> ChunkPlan | None:
+    arms: Sequence[Arm], requests: Sequence[Request], timeline: Timeline, chunk: ActionChunk, schedule: Schedule, *,
+    may_go_on: bool = True,
+) -> ChunkPlan | None:  # fmt: skip
     """The plan, or None: the chunk asks for more than one place, or for poses, or this way is not free or not in time.
 
     From rest it arrives when the first step is due, or as soon after that as the limits allow, be it after the last step. A
-    motion under way that ends in this place goes on as it is. Steps that are due before the arrival are clamped by ``delay``.
+    motion under way that ends in this place goes on as it is, if it may: it is of the speed scale that holds now. Steps that are
+    due before the arrival are clamped by ``delay``.
     """
     if any(request.targets.q is None for request in requests):
         return None
@@ -54,7 +56,10 @@ def plan_straight(
         return None
     ranges = [arm.range_of(request.q_before, Effort.joint_margin) for arm, request in zip(arms, requests)]
     goal = np.clip(wish[-1], *(np.concatenate(bounds) for bounds in zip(*ranges)))
-    way = _from_rest(arms, requests, timeline, schedule, goal) if schedule.at_rest else _under_way(timeline, schedule, goal)
+    if schedule.at_rest:
+        way = _from_rest(arms, requests, timeline, schedule, goal)
+    else:
+        way = _under_way(timeline, schedule, goal) if may_go_on else None
     if way is None or way.times_ns[-1] > _latest_ns(schedule) or _violation(arms, requests, schedule, way) is not None:
         return None
     due = way.at(schedule.splice_ns, schedule.due_ns[schedule.planned])

@@ -128,6 +128,26 @@ def test_what_was_told_lost_and_arrives_is_late_and_not_closed_again(way):
     assert np.array_equal(rig.tool(rig.now + 250 * MS), before), "and moves nothing"
 
 
+@pytest.mark.parametrize("malformed", [False, True])
+@pytest.mark.parametrize("missing", [1, MOST + 9])
+def test_what_arrives_in_the_very_call_in_which_it_would_be_lost_is_not(malformed, missing):
+    rig = Rig()
+    rig.send(straight(), 0)
+    rig.run(100)
+    rig.send(straight(), missing + 1)
+    at = rig.now
+    rig.run(490)
+    assert phases(rig, 1) == []
+    late = make_chunk(rig.card, straight((0.0, 0.2, 0.0)), rig.now - 400 * MS, 1)
+    rig.now = at + LATE + 5 * MS
+    before = len(rig.reports)
+    rig.take(rig.controller.on_malformed(late, "no chunk", rig.now) if malformed else rig.controller.on_chunk(late, rig.now))
+    verdict = "SHAPE" if malformed else "OUT_OF_ORDER"
+    assert phases(rig, 1) == [("SCHEDULED", verdict), ("CLOSED", verdict)]
+    lost = [report for report in rig.reports[before:] if report.verdict is Verdict.LOST]
+    assert len(lost) == min(missing - 1, AT_ONCE)
+
+
 @pytest.mark.parametrize(("sequence", "verdict"), [(3, "LATE"), (948, "LATE"), (7, "OUT_OF_ORDER"), (960, "LATE"), (1001, "")])
 def test_of_those_that_were_told_as_one_each_is_late(admission, sequence, verdict):
     register(admission, 0, 1000)

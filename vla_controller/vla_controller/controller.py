@@ -161,7 +161,7 @@ class ChunkController:
         """Chunks that have arrived since the last call, in order of arrival. Only the newest of those that may be executed
         is planned; the others are reported superseded."""
         output = Output()
-        self._advance(now_ns, output)
+        self._advance(now_ns, output, chunks)
         self._chunks.take(chunks, now_ns, received_steady_ns, output)
         return self._finish(output, now_ns)
 
@@ -244,7 +244,7 @@ class ChunkController:
     def on_malformed(self, chunk: ActionChunk, reason: str, now_ns: int, received_steady_ns: int = 0) -> Output:
         """A message that is no chunk; ``chunk`` carries what could be read of it (run, sequence, stamp)."""
         output = Output()
-        self._advance(now_ns, output)
+        self._advance(now_ns, output, [chunk])
         refusal = self._admission.check_lost(chunk.run_id, chunk.sequence) or Refusal(Verdict.SHAPE, reason)
         self._admission.register(chunk, now_ns, may_begin_run=False)
         output.reports += self._book.refuse(chunk, *refusal, now_ns, received_steady_ns)
@@ -256,8 +256,10 @@ class ChunkController:
 
     # how
 
-    def _advance(self, now_ns: int, output: Output) -> None:
-        """Brings everything up to now_ns before anything new is looked at."""
+    def _advance(self, now_ns: int, output: Output, arrived: Sequence[ActionChunk] = ()) -> None:
+        """Brings everything up to now_ns before anything new is looked at. arrived: these will be, and are not lost."""
+        for chunk in arrived:
+            self._admission.arrives(chunk.run_id, chunk.sequence)
         self._motion.advance(now_ns, output)
         deviation = self._watch.deviation
         if (left_ns := deviation.left_ns(now_ns)) is not None:

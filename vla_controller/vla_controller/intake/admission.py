@@ -180,13 +180,10 @@ class Admission:
 
     def register(self, chunk: ActionChunk, now_ns: int, *, may_begin_run: bool) -> None:
         """Remembers that this chunk was received. One that may not begin a run counts only in the newest run."""
-        key = (chunk.run_id, chunk.sequence)
-        self._missing.pop(key, None)
-        for rest in self._rests:
-            rest.take(*key)
+        self.arrives(chunk.run_id, chunk.sequence)
         if chunk.run_id != self._run:
             if not may_begin_run:
-                _remember(self._early, key)
+                _remember(self._early, (chunk.run_id, chunk.sequence))
                 return
             if chunk.run_id in self._old_runs:
                 return
@@ -198,6 +195,12 @@ class Admission:
         if chunk.sequence > self._newest:
             self._miss(self._newest + 1, chunk.sequence, now_ns + _LATE_NS)
             self._newest = chunk.sequence
+
+    def arrives(self, run_id: str, sequence: int) -> None:
+        """This chunk is here: from now on it will not be told LOST."""
+        self._missing.pop((run_id, sequence), None)
+        for rest in self._rests:
+            rest.take(run_id, sequence)
 
     def _miss(self, first: int, end: int, until_ns: int) -> None:
         """Of first .. end - 1 the newest are reported one by one, the rest as one."""

@@ -46,6 +46,7 @@ from vla_controller.ros.inbox import sort_chunks, take_waiting
 from vla_controller.ros.messages import health_to_msg, markers_to_msg
 from vla_controller.ros.parameters import Parameters, declare_parameters, on_speed_scale
 from vla_controller.ros.polled import Gate
+from vla_controller.ros.told_states import ToldStates
 from vla_motion.model import ModelError
 from vla_msgs.msg import ActionChunk as ChunkMsg
 from vla_msgs.msg import ChunkReport as ReportMsg
@@ -78,6 +79,7 @@ class ControllerNode(Node):
         self._message = "waiting for robot_description"
         self._last_status: ControllerState | None = None
         self._shapes, self._monitor = MotionShapes(self._card), Monitor()
+        self._told = ToldStates(self.get_logger())
         if self._settings.model:
             self._begin(models_from_file(self._settings.model, self._card))
         self._rivals.before_start()
@@ -260,6 +262,7 @@ class ControllerNode(Node):
             self._last_status = snapshot.state
             message.state = int(snapshot.state)
             message.message = snapshot.message or self._message or self._grippers.problem
+            self._told.look(snapshot.state, message.message)
             message.run_id = run_id_to_msg(snapshot.run_id)
             message.state_age = ns_to_duration(max(0, snapshot.state_age_ns))
             message.tracking_error = snapshot.tracking_error

@@ -8,11 +8,15 @@ pytest.importorskip("rclpy")
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import JointState
 
-from vla_bench.faults.posture_cases import blind_spells, leaps
+from vla_bench.faults.leaps import LEAP_RAD, Leaps, blind_messages, blind_spells
 from vla_bench.ros.fault_relay import halves
 
 MS = 1_000_000
 LIMIT = np.array([15.0, 7.5])
+
+
+def leaps(heard, acceleration, off=(), leap_rad=LEAP_RAD, blind=()):
+    return Leaps(heard, acceleration, off, leap_rad).in_words(blind)
 
 
 def swing(count=60, period_ms=20, late=()):
@@ -65,3 +69,21 @@ def test_states_in_halves_keep_each_joints_values():
     assert (first.name, list(first.position), list(first.velocity)) == (["a"], [0.1], [1.0])
     assert (second.name, list(second.position), list(second.velocity)) == (["c", "b"], [0.3, 0.2], [3.0, 2.0])
     assert first.header.stamp.sec == second.header.stamp.sec == 7 and not len(first.effort)
+
+
+@pytest.mark.parametrize(
+    ("off_ms", "on_ms", "arrival_ms", "is_blind"),
+    [
+        (450, 480, 484, True), (440, 480, 484, True), (438, 480, 484, False),  # a word was due, and had not come
+        (450, 480, 449, False), (450, 480, 474, True), (450, 480, 469, False),  # before it went off, and before it was on again
+        (250, 280, 284, False),  # the leap is long after it
+    ],
+)  # fmt: skip
+def test_a_leap_with_a_message_that_was_planned_before_a_word_was_due_is_counted_apart(off_ms, on_ms, arrival_ms, is_blind):
+    heard = [(t, q + [0.0, 0.02 * (k >= 25)], v) for k, (t, q, v) in enumerate(swing())]  # from 480 to 500 ms
+    off = [(100 * MS, 900 * MS), (off_ms * MS, on_ms * MS)]
+    found = Leaps(heard, LIMIT)
+    spells = blind_messages([arrival_ms * MS, 950 * MS], off)
+    assert (found.in_words(spells) == []) is is_blind
+    assert found.notes == ({"blind leaps": int(is_blind), "largest [rad]": 0.01924 * is_blind} if spells else {})
+    assert len(found.in_words()) == 1, "and nothing is forgotten"

@@ -49,4 +49,5 @@ def test_a_latched_stop_does_not_say_that_it_is_over():
 
 
 def test_what_moves_or_rests_says_nothing():
-    assert lines_of(ControllerState.WAITING_FOR_STATE, IDLE, TRACKING, ControllerState.BRAKING, ControllerState.HOMING, IDLE) == []
+    waiting, braking, homing = ControllerState.WAITING_FOR_STATE, ControllerState.BRAKING, ControllerState.HOMING
+    assert lines_of(waiting, IDLE, TRACKING, braking, homing, IDLE) == []

@@ -147,6 +147,17 @@ def test_motion_is_that_of_the_bag(run, card, page):
     assert "Most steps clamped, and first failure: episode 1" in page.text
 
 
+def test_steps_up_to_two_milliseconds_apart_are_one_stretch(run, card):
+    limits = "velocity panda_joint1"
+    with Bag(run / "bag") as bag:
+        reports = read_reports(bag)[0][samples.RUNS[0]]
+        begin = reports.start_ns
+        for gap_ns, stretches in ((2_000_000, 1), (2_000_001, 2)):
+            reports.clamped = [(begin, begin + 10**8, limits), (begin + 10**8 + gap_ns, begin + 3 * 10**8, limits)]
+            motion = read_motion(bag, card, card.arms[0], reports)
+            assert len(motion.clamped) == stretches and motion.clamped[-1][1] == pytest.approx(0.3, abs=1e-9)
+
+
 def test_what_is_written_beside_a_chart_is_where_it_is_drawn():
     drawn = motion_chart(np.linspace(0.0, 7.5, 16), np.full((16, 2), 0.5), [], None, "x")
     levels = dict(re.findall(r'top:([\d.]+)%">([^<]+)<', drawn))

@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from vla_bench.faults.bench import FaultBench, Row
-from vla_bench.faults.posture_cases import leaps
+from vla_bench.faults.leaps import MESSAGE_NS, Leaps, blind_messages
 from vla_bench.ros.fault_heard import References
 from vla_bench.ros.fault_topics import faulty
 from vla_contract.report import Verdict
@@ -80,11 +80,13 @@ def _references(bench: FaultBench) -> References:
 
 def _by_references(bench: FaultBench, row: Row, references: References, since_ns: int) -> Row:
     """Judges from since_ns on [ns] what the trajectory controller commands: messages begin anew where it stands, and the plan
-    before is no curve with them."""
+    before is no curve with them. One that was planned before the arm was known to be elsewhere is no fault."""
     references.close()
     row.problems = [words for words in row.problems if "at the seam" not in words]
-    heard = [state for state in references.heard if state[0] >= since_ns]
-    row.problems += leaps(heard, np.array(bench.card.arms[0].limits.acceleration))
+    found = Leaps([s for s in references.heard if s[0] >= since_ns], np.array(bench.card.arms[0].limits.acceleration))
+    arrivals = [sent.arrival_ns for sent in bench.sent()]
+    row.problems += found.in_words(blind_messages(arrivals, [(since_ns - MESSAGE_NS, since_ns)]) if since_ns else [])
+    row.notes.update(found.notes)
     return row
 
 

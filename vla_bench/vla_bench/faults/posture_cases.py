@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
 from vla_bench.faults.bench import FaultBench, Row
+from vla_bench.faults.leaps import LEAP_RAD, Leaps, blind_messages, blind_spells
 from vla_bench.ros.fault_heard import References
 from vla_bench.ros.fault_topics import faulty
 from vla_contract.report import Verdict
@@ -21,14 +22,9 @@ AHEAD_NS = 10_000_000_000
 GAP_MS, EVERY_MS = 150, 600
 """Silence of the states, and from one to the next [ms]: less than a card's max_age, more than ten messages."""
 ACTIVATIONS = 100
-TOLD_NS, BLIND_NS = (-10_000_000, 40_000_000), 60_000_000
-"""From when messages come again: when a stop is reported that was on its way then, some 10 to 40 ms after it was made, and how
-long it takes until it shows."""
 _STOPPED = re.compile(r"braked: .* has fallen silent")
 LOST_LEAP_RAD = 2e-3
 """Where it goes on with an older message: what the plan may differ by before it is told [rad]."""
-LEAP_RAD, MOST_ELAPSED_S = 3e-4, 0.05
-"""Rounding and the noise of stamps [rad], and states farther apart tell nothing [s]."""
 
 
 def states_in_parts(bench: FaultBench) -> Row:
@@ -88,7 +84,8 @@ def _again_and_again(
     """Switches off and on ACTIVATIONS times; ``switch`` returns the ROS time [ns].
 
     unseen: the arm goes on meanwhile, unheard. A stop for that silence which is on its way when messages come again makes it
-    leap: nobody could know better. Such a one is counted, and is no fault.
+    leap: nobody could know better. Such a one is counted, and is no fault. Nor is a message planned on the last word before it
+    was switched off, where the next was not due yet.
     """
     bench.begin()
     draw = random.Random(1)
@@ -107,43 +104,8 @@ def _again_and_again(
     # The messages on their way to a controller that does not get them are no curve; what it commands is.
     row.problems = [words for words in row.problems if not words.startswith("message ")]
     stops = [r.stamp_ns for at_ns, r in bench.heard.reports if at_ns >= at and _STOPPED.match(r.message)] if unseen else []
-    blind = blind_spells([on_ns for _, on_ns in off], stops)
-    row.problems += leaps(references.heard, acceleration, off, leap_rad, blind)
-    row.notes.update(times=ACTIVATIONS, **({"blind stops": len(blind)} if unseen else {}))
+    spells = blind_spells([on_ns for _, on_ns in off], stops)
+    found = Leaps(references.heard, acceleration, off, leap_rad)
+    row.problems += found.in_words([*spells, *blind_messages([sent.arrival_ns for sent in bench.sent()], off)])
+    row.notes.update(times=ACTIVATIONS, **found.notes, **({"blind stops": len(spells)} if unseen else {}))
     return row
-
-
-def blind_spells(on_ns: Sequence[int], stops_ns: Sequence[int]) -> list[tuple[int, int]]:
-    """When an arm may leap [ns] to a stop that was made before messages came again, at each of on_ns, and came after it.
-
-    stops_ns: when such stops were reported.
-    """
-    return [
-        (on, on + BLIND_NS) for on in on_ns if any(TOLD_NS[0] <= stop_ns - on <= TOLD_NS[1] for stop_ns in stops_ns)
-    ]
-
-
-def leaps(
-    heard: list[tuple[int, np.ndarray, np.ndarray]], acceleration: np.ndarray, off: Sequence[tuple[int, int]] = (),
-    leap_rad: float = LEAP_RAD, blind: Sequence[tuple[int, int]] = (),
-) -> list[str]:
-    """Where a reference goes farther from one state to the next than its own velocities and the limit [rad/s^2] can lead it.
-
-    off: from when to when the controller was off, or may have been [ns]: there it may stand at once. leap_rad: none yet [rad].
-    blind: see blind_spells.
-    A simulator that was held up for longer than MOST_ELAPSED_S catches up in the state after the next: both tell nothing.
-    """
-    found, held_up = [], False
-    for (before_ns, q0, v0), (after_ns, q1, v1) in zip(heard, heard[1:]):
-        elapsed = (after_ns - before_ns) * 1e-9
-        held_up, just_now = not 0.0 < elapsed <= MOST_ELAPSED_S, held_up
-        if held_up or just_now:
-            continue
-        if not v1.any() and any(before_ns < on_ns and after_ns > off_ns for off_ns, on_ns in off):
-            continue
-        if any(before_ns < end_ns and after_ns > begin_ns for begin_ns, end_ns in blind):
-            continue
-        beyond = np.abs(q1 - q0 - 0.5 * (v0 + v1) * elapsed) - 0.25 * acceleration * elapsed**2
-        if beyond.max() > leap_rad:
-            found.append(f"the reference leaps by {beyond.max():.2g} rad within {elapsed * 1e3:.0f} ms")
-    return [f"{len(found)} leaps; the first: {found[0]}"] if found else []

@@ -26,6 +26,7 @@ from vla_contract.card_sections import (
     LimitsCard,
     ResizeCard,
     Section,
+    SmoothingCard,
     TaskCard,
 )
 from vla_contract.card_state import SourceCard, StateCard
@@ -37,8 +38,8 @@ from vla_contract.printing import kind_of
 
 __all__ = [
     "ActionCard", "ArmCard", "CameraCard", "CardError", "CollisionCard", "CropCard", "DatasetCard", "DepthCard", "GripperCard",
-    "InterfaceCard", "LimitsCard", "ResizeCard", "SourceCard", "StateCard", "TaskCard", "load_card", "parse_card",
-    "read_card_text", "seconds_to_ns",
+    "InterfaceCard", "LimitsCard", "ResizeCard", "SmoothingCard", "SourceCard", "StateCard", "TaskCard", "load_card",
+    "parse_card", "read_card_text", "seconds_to_ns",
 ]  # fmt: skip
 
 

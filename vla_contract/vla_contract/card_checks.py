@@ -11,7 +11,7 @@ from vla_contract.card_arm_checks import check_arm, check_positive
 from vla_contract.card_camera_checks import check_camera
 from vla_contract.card_content import CardContent
 from vla_contract.card_error import Problem
-from vla_contract.card_sections import MOST_SENTENCES, TaskCard, template_slots
+from vla_contract.card_sections import MOST_SENTENCES, SmoothingCard, TaskCard, template_slots
 from vla_contract.card_state_checks import IDENTIFIER, check_state, check_unique
 from vla_contract.printing import listed
 
@@ -113,10 +113,21 @@ def _check_action(card: CardContent) -> Problems:
     yield from check_positive(card.action.step_period, ("action", "step_period"), 5, "s", "milliseconds")
     if not 1 <= card.action.horizon <= 1000:
         yield Problem(("action", "horizon"), f"{card.action.horizon}, allowed are 1 to 1000 steps")
+    yield from _check_smoothing(card.action.smoothing)
     yield from check_positive(card.max_open_loop, ("max_open_loop",), 60, "s", "milliseconds")
     if 0 < card.max_open_loop < card.action.step_period:
         message = f"{card.max_open_loop:g} s is less than action.step_period ({card.action.step_period:g} s)"
         yield Problem(("max_open_loop",), message)
+
+
+def _check_smoothing(smoothing: SmoothingCard | None) -> Problems:
+    if smoothing is None:
+        return
+    at = ("action", "smoothing")
+    if smoothing.cutoff is not None and not 1.0 <= smoothing.cutoff <= 1000.0:
+        yield Problem((*at, "cutoff"), f"{smoothing.cutoff:g} rad/s, allowed are 1 to 1000, or null")
+    yield from check_positive(smoothing.position, (*at, "position"), 1, "m", "millimetres")
+    yield from check_positive(smoothing.angle, (*at, "angle"), 3.15, "rad", "degrees")
 
 
 def _check_columns(given: list[str], needed: list[str], what: str) -> Problems:

@@ -143,6 +143,17 @@ def image_type(camera: CameraCard) -> str:
     return "sensor_msgs/msg/CompressedImage" if camera.compressed else "sensor_msgs/msg/Image"
 
 
+class SmoothingCard(Section):
+    enabled: bool = Field(True, description="false: each step is met as it is, within the limits")
+    cutoff: float | None = Field(
+        None,
+        description="wishes that oscillate so fast come out half as large, slower ones as they are [rad/s]; null: 30, or "
+        "1.5 / step_period where steps are less than 50 ms apart",
+    )
+    position: float = Field(0.002, description="a step whose tool smoothing moves farther is told as clamped [m]")
+    angle: float = Field(0.01, description="the same for the tool's turn, in joint spaces for each joint [rad]")
+
+
 class ActionCard(Section):
     space: Literal["JOINT_POSITION", "JOINT_RELATIVE", "JOINT_DELTA", "EE_POSE", "EE_RELATIVE", "EE_DELTA"] = Field(
         description="what the columns mean"
@@ -150,6 +161,12 @@ class ActionCard(Section):
     names: list[str] = Field(min_length=1, max_length=MOST_COLUMNS, description="one name for each column")
     step_period: float = Field(description="time from one step to the next [s]")
     horizon: Whole = Field(description="steps in a chunk")
+    smoothing: SmoothingCard | None = Field(None, description="how the controller smooths the steps; null: as its defaults say")
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, serialise: SerializerFunctionWrapHandler) -> dict:
+        """As for cameras: the hashes of a card without `smoothing` stay."""
+        return {key: value for key, value in serialise(self).items() if value is not None or key != "smoothing"}
 
 
 class TaskCard(Section):

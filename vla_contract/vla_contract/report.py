@@ -64,6 +64,8 @@ class ClampLimit(IntEnum):
     GRIPPER = 10
     REACH = 11
     DELAY = 12
+    SMOOTHING_POSITION = 13
+    SMOOTHING_ANGLE = 14
 
 
 class Clamp(NamedTuple):

@@ -188,7 +188,7 @@ def test_open_loop_limit_ends_the_motion_early(rig):
     report = rig.reports[0]
     cut = [c.step for c in report.clamps if c.limit == "open_loop"]
     assert cut == list(range(7, 16))  # from rest: step i is due 20 ms + (i + 1) * 100 ms after now
-    np.testing.assert_allclose(report.planned_actions[7, :3], [0.008, 0.0, 0.0], atol=1e-12)  # 80 ms of it are left
+    np.testing.assert_allclose(report.planned_actions[7, :3], [0.008, 0.0, 0.0], atol=5e-4)  # 80 ms of it are left
     np.testing.assert_array_equal(report.planned_actions[8:, :6], 0.0)
     at_the_limit = rig.tool(rig.now + 800 * MS)[:3, 3] - rig.model.forward(HOME)[:3, 3]
     np.testing.assert_allclose(at_the_limit, [0.078, 0.0, 0.0], atol=1e-3)
@@ -206,7 +206,8 @@ def test_of_the_step_that_the_open_loop_limit_cuts_a_share_is_done(space):
     wanted[:, 0] += 0.01 * np.arange(1, 17)
     rig.send(wanted, valid_for_ns=800 * MS)
     planned = rig.reports[0].planned_actions[:, 0] - here[0]
-    np.testing.assert_allclose(planned[6:9], [0.07, 0.078, 0.078], atol=1e-5)  # 80 of 100 ms are left
+    np.testing.assert_allclose(planned[6:9], [0.07, 0.078, 0.078], atol=5e-4)  # 80 of 100 ms are left
+    np.testing.assert_array_equal(planned[8:], planned[7])
 
 
 def test_joint_positions_that_lead_out_of_the_box_go_along_its_side():

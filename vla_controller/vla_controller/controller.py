@@ -81,7 +81,7 @@ class ChunkController:
         self._watch = Watch(
             card, self._arms, self._admission, dry_run=dry_run, clock=clock, steady=steady, simulated=simulated
         )
-        self._stitcher = Stitcher(self._arms, strategy, planning_margin_ns, card.max_open_loop_ns)
+        self._stitcher = Stitcher(card, self._arms, strategy, planning_margin_ns)
         self._stitcher.speed_scale = speed_scale
         # What is told of the simulator's time may lag behind what is stamped with it.
         lagging = clock is not None and simulated

@@ -86,3 +86,18 @@ def test_interpolation_reaches_both_ends_at_even_speed():
     distance, angle = rotation.pose_error(path[:-1], path[1:])
     assert np.ptp(distance) < 1e-12
     assert np.ptp(angle) < 1e-12
+
+
+@pytest.mark.parametrize("given, reference, expected", [
+    ([-3.1, 0.01, 0.0], [3.14, 0.0, 0.0], None),
+    ([0.3, -0.2, 0.1], [0.4, -0.2, 0.1], [0.3, -0.2, 0.1]),
+    ([0.0, 0.0, 0.0], [0.1, 0.0, 0.0], [0.0, 0.0, 0.0]),
+    ([0.0, 0.2, 0.0], [0.0, -5.9, 0.0], [0.0, 0.2 - 2 * np.pi, 0.0]),
+])  # fmt: skip
+def test_of_two_vectors_for_a_rotation_the_nearer_is_taken(given, reference, expected):
+    found = rotation.near(np.array([given]), np.array([reference]))
+    np.testing.assert_allclose(rotation.exp(found), rotation.exp(np.array([given])), atol=1e-14)
+    if expected is None:
+        assert np.linalg.norm(found[0] - reference) < 0.06
+    else:
+        np.testing.assert_allclose(found[0], expected, atol=1e-12)

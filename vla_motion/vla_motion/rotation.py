@@ -58,6 +58,15 @@ def log(rotation: np.ndarray) -> np.ndarray:
     return out
 
 
+def near(rotation_vectors: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """The same rotations (..., 3) [rad], each as the vector that lies nearer to the reference (..., 3): near half a turn there
+    are two, in opposite directions."""
+    angle = np.linalg.norm(rotation_vectors, axis=-1, keepdims=True)
+    other = rotation_vectors * (1.0 - 2.0 * np.pi / np.maximum(angle, 1e-9))
+    distances = (np.linalg.norm(vectors - reference, axis=-1, keepdims=True) for vectors in (other, rotation_vectors))
+    return np.where(np.less(*distances) & (angle > 1e-9), other, rotation_vectors)
+
+
 def quaternion_from_rotation(rotation: np.ndarray) -> np.ndarray:
     """Unit quaternions (..., 4) in ROS order x, y, z, w with w >= 0, of rotation matrices (..., 3, 3)."""
     R = np.asarray(rotation, dtype=np.float64)

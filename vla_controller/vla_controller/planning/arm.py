@@ -75,13 +75,12 @@ class Request:
 class Wanted:
     """What one arm is to do for one chunk, after clamping.
 
-    q (K, J) [rad]: positions for the planned steps. actions (H, n): the chunk's own columns as they are planned;
-    skipped steps as asked, steps beyond the open-loop limit at rest.
+    q (K, J) [rad]: positions for the planned steps. by_joints: they were asked for as such, not as poses.
     """
 
     q: np.ndarray
-    actions: np.ndarray
     clamps: list[Clamp]
+    by_joints: bool
 
 
 class Arm:
@@ -180,40 +179,35 @@ class Arm:
                 np.ascontiguousarray(request.targets.T[planned]), np.ascontiguousarray(request.actions[planned]),
                 q, T, noted,
             )  # fmt: skip
-            return Wanted(q, self._planned(request, T, before), self._clamps(noted[:clamps], period))
+            return Wanted(q, self._clamps(noted[:clamps], period), by_joints=False)
         values = request.actions if request.by_steps else request.targets.q
         origin = request.joint_origin()
         clamps = follow.follow_joints(
             self.model.chain, step_limits, steps, request.q_before, origin, np.ascontiguousarray(values[planned]), q, noted,
         )  # fmt: skip
-        return Wanted(q, self._planned(request, q, origin), self._clamps(noted[:clamps], period))
+        return Wanted(q, self._clamps(noted[:clamps], period), by_joints=True)
 
-    def done(self, request: Request, q: np.ndarray) -> Wanted:
-        """Joint positions q (K, J) for the planned steps, as they are; of joint spaces only."""
-        return Wanted(q, self._planned(request, q, request.joint_origin()), [])
+    def done(self, request: Request, q: np.ndarray) -> np.ndarray:
+        """The chunk's columns (H, n) as they are done, at the planned steps at q (K, J) [rad].
 
-    def scaled(self, request: Request, wanted: Wanted, q: np.ndarray) -> Wanted:
-        """The same with other joint positions q (K, J); the planned actions follow them."""
-        if not request.space.is_cartesian:
-            return Wanted(q, self._planned(request, q, request.joint_origin()), wanted.clamps)
-        first = request.schedule.first
-        before = self.model.forward(request.q_before)
-        if request.by_steps:
-            T = ee_delta_targets(request.anchors.T_commanded, request.actions[:first])
-            before = T[-1] if first else request.anchors.T_commanded
-        return Wanted(q, self._planned(request, self.model.forward_batch(q), before), wanted.clamps)
-
-    def _planned(self, request: Request, done: np.ndarray, before: np.ndarray) -> np.ndarray:
-        """The chunk's columns (H, n) with what is planned: done (K, 4, 4) or (K, J), after ``before``."""
+        Skipped steps as asked, steps beyond the open-loop limit at rest. Added up from the anchor, deltas lead to where the
+        motion is at each planned step.
+        """
         planned = request.schedule.planned
         actions = np.array(request.actions)
-        space, anchors, none = request.space, request.anchors, np.empty((len(done), 0))
+        space, anchors, none = request.space, request.anchors, np.empty((len(q), 0))
+        done = self.model.forward_batch(np.ascontiguousarray(q)) if space.is_cartesian else q
         if space is ActionSpace.EE_DELTA:
+            before = request.anchors.T_commanded
+            if planned.start:
+                before = ee_delta_targets(before, request.actions[: planned.start])[-1]
             anchors = Anchors(T_commanded=before)
         elif space is ActionSpace.JOINT_DELTA:
-            anchors = Anchors(q_commanded=before)
+            anchors = Anchors(q_commanded=request.joint_origin())
         targets = Targets(done, None, none) if space.is_cartesian else Targets(None, done, none)
         actions[planned] = actions_from_targets(space, targets, anchors)
+        if space in (ActionSpace.EE_POSE, ActionSpace.EE_RELATIVE):
+            actions[planned, 3:6] = rotation.near(actions[planned, 3:6], request.actions[planned, 3:6])
         if request.turns is not None:
             actions[planned] -= request.turns[planned]
         actions[planned.stop :] = 0.0 if space in _DELTAS else actions[planned.stop - 1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from vla_controller.planning.braking import Stops
 from vla_controller.planning.effort import Effort
 from vla_controller.planning.limits import Violation, check_curve
 from vla_controller.planning.planner import smooth, smooth_within_limits
+from vla_controller.planning.smoothing import Smoothing
 from vla_controller.planning.timeline import Timeline
 
 _BRAKE_KNOTS = 4
@@ -26,8 +27,8 @@ NOTICEABLE = 2e-3  # [rad] about a millimetre at the tool
 class ChunkPlan:
     """Knots (M) after the splice and what they make of the chunk.
 
-    times_ns (M,) int64; q, v, a (M, J) over all joints. planned_actions (H, D). anchor: as in ChunkReport,
-    the arms one after the other. clamps in order of steps. attempts: how many curves were tried.
+    times_ns (M,) int64; q, v, a (M, J) over all joints. planned_actions (H, D): what the curve does at the steps.
+    anchor: as in ChunkReport, the arms one after the other. clamps in order of steps. attempts: how many curves were tried.
     """
 
     times_ns: np.ndarray
@@ -61,7 +62,8 @@ def make_requests(arms: Sequence[Arm], timeline: Timeline, chunk: ActionChunk, s
 
 
 def plan_chunk(
-    arms: Sequence[Arm], requests: Sequence[Request], timeline: Timeline, chunk: ActionChunk, schedule: Schedule
+    arms: Sequence[Arm], requests: Sequence[Request], timeline: Timeline, chunk: ActionChunk, schedule: Schedule,
+    smoothing: Smoothing,
 ) -> ChunkPlan | Violation:
     """Follows the requests as closely as the limits allow, from the motion under way to rest.
 
@@ -69,11 +71,12 @@ def plan_chunk(
     """
     start = timeline.sample(schedule.splice_ns)
     knots = schedule.knots_ns
-    effort = Effort.full(len(knots), schedule.period_ns * 1e-9, schedule.rest_by_ns - int(knots[-1]))
+    effort = Effort.full(len(knots), *smoothing.weights(schedule.period_ns * 1e-9), schedule.rest_by_ns - int(knots[-1]))
     wanted: list[Wanted] = []
     shaped_by = None
     reasons: list[Violation] = []
     first_try: np.ndarray | None = None
+    first_wanted: list[Wanted] = []
     limits = [
         np.concatenate([getattr(request.limits, name) for request in requests])
         for name in ("velocity", "acceleration", "jerk")
@@ -88,20 +91,21 @@ def plan_chunk(
         q, v, a, rounds = smooth_within_limits(start, intervals, through, effort.weights, *limits)
         if rounds and first_try is None:
             unlimited = smooth(start, intervals, through, effort.weights)
-            first_try = unlimited[0][: len(knots)]
+            first_try, first_wanted = unlimited[0][: len(knots)], shaped
             if reason := check(arms, requests, start, edges, *unlimited):
                 reasons.append(reason)
         elif first_try is None:
-            first_try = q[: len(knots)]
+            first_try, first_wanted = q[: len(knots)], shaped
         violation = check(arms, requests, start, edges, q, v, a)
         if violation is None:
             clamps = [clamp for w in shaped for clamp in w.clamps]
             if reasons:
                 clamps += _altered(schedule, q[: len(knots)] - first_try, reasons, clamps)
+            clamps += smoothing.clamps(arms, schedule, first_wanted, first_try)
             clamps += cut_off(schedule, chunk)
             anchor = tuple(x for request in requests for x in request.anchor)
             clamps = tuple(sorted(clamps, key=lambda c: c.step))
-            return ChunkPlan(times, q, v, a, columns_of(arms, chunk, shaped), anchor, clamps, attempt)
+            return ChunkPlan(times, q, v, a, columns_of(arms, chunk, requests, q[: len(knots)]), anchor, clamps, attempt)
         reasons.append(violation)
         softer = effort.yielding(violation)
         if softer is None:
@@ -146,7 +150,7 @@ def _scaled(arms, requests, wanted, schedule, start, scale) -> list[Wanted]:
             np.stack([a, np.zeros_like(a)]),
         )
         stopping = ramp.sample(schedule.knots_ns)[0]
-        scaled.append(arm.scaled(request, wish, stopping + scale * (wish.q - stopping)))
+        scaled.append(replace(wish, q=stopping + scale * (wish.q - stopping)))
     return scaled
 
 
@@ -162,9 +166,9 @@ def _altered(schedule: Schedule, off: np.ndarray, reasons: list[Violation], clam
     return [Clamp(int(step), worst.limit, worst.amount) for step in steps if step not in known]
 
 
-def columns_of(arms: Sequence[Arm], chunk: ActionChunk, wanted: list[Wanted]) -> np.ndarray:
-    """The chunk's actions (H, D) with what is planned of each arm."""
-    planned = np.array(chunk.actions)
-    for arm, wish in zip(arms, wanted):
-        planned[:, arm.columns] = wish.actions
-    return planned
+def columns_of(arms: Sequence[Arm], chunk: ActionChunk, requests: Sequence[Request], q: np.ndarray) -> np.ndarray:
+    """The chunk's actions (H, D) as they are done, all arms at the planned steps at q (K, J) [rad]."""
+    done = np.array(chunk.actions)
+    for arm, request in zip(arms, requests):
+        done[:, arm.columns] = arm.done(request, q[:, arm.joints])
+    return done

@@ -7,10 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vla_controller.planning.limits import Violation
-from vla_controller.planning.planner import smoothing_weight
 
-_CUTOFF = 30.0  # [rad/s]
-_LOOSEST = 5.0  # [rad/s]
+_LOOSEST = (1.0 / 6.0) ** 6  # of a weight: a sixth of the cutoff
 _ROUNDS = 8
 SHORTEST_BRAKE_NS = 100_000_000
 _LADDERS = {
@@ -37,8 +35,8 @@ class Effort:
 
     weights: of the wanted positions, one for each planned step. inset [m] of the targets off the workspace box;
     joint_margin [rad] off the joint limits; share of the speed limits; brake_ns: the stop after the last step, at most
-    room_ns; scale: of the targets' distance from a plain stop; full_weight: the weight of a step that did not give way;
-    rounds: how often smoothing gave way.
+    room_ns; scale: of the targets' distance from a plain stop; rounds: how often smoothing gave way; most_weight: of a step about
+    which it did.
     """
 
     weights: tuple[float, ...]
@@ -48,15 +46,14 @@ class Effort:
     brake_ns: int = _LADDERS["brake_ns"][0]
     room_ns: int = _LADDERS["brake_ns"][-1]
     scale: float = 1.0
-    full_weight: float = 0.0
+    most_weight: float = 0.0
     rounds: int = 0
 
     @classmethod
-    def full(cls, planned: int, period: float, room_ns: int) -> Effort:
-        """For this number of planned steps, ``period`` [s] apart, and room_ns until the arm has to be at rest."""
-        weight = smoothing_weight(_CUTOFF, period)
+    def full(cls, planned: int, weight: float, most_weight: float, room_ns: int) -> Effort:
+        """For this number of planned steps, and room_ns until the arm has to be at rest. Weights: see Smoothing.weights."""
         brake_ns = min(_LADDERS["brake_ns"][0], room_ns)
-        return cls((weight,) * planned, brake_ns=brake_ns, room_ns=room_ns, full_weight=weight)
+        return cls((weight,) * planned, brake_ns=brake_ns, room_ns=room_ns, most_weight=most_weight)
 
     def yielding(self, violation: Violation) -> Effort | None:
         """The next softer way against this violation; None where every way has been tried."""
@@ -85,10 +82,10 @@ class Effort:
         steps = np.arange(len(self.weights))
         near = np.abs(steps + 0.5 - violation.segment) < 2.0 + self.rounds
         near[-1] |= violation.segment >= len(steps)
-        loosest = self.full_weight * (_LOOSEST / _CUTOFF) ** 6
         weights = np.array(self.weights)
         # acceleration goes with the cutoff, the weight with its sixth power
-        weights[near] = np.maximum(weights[near] * min(0.5, 0.8 * (1.0 + violation.ratio) ** -6), loosest)
+        softer = np.minimum(weights[near], self.most_weight) * min(0.5, 0.8 * (1.0 + violation.ratio) ** -6)
+        weights[near] = np.maximum(softer, self.most_weight * _LOOSEST)
         longer = self._longer_brake() if violation.segment >= len(steps) else None
         if tuple(weights) == self.weights and longer is None:
             return None

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from vla_contract.card import InterfaceCard
 from vla_contract.chunk import ActionChunk
 from vla_contract.report import Verdict
 from vla_controller.planning.anchor import Schedule, make_schedule
@@ -14,6 +15,7 @@ from vla_controller.planning.arm import Request
 from vla_controller.planning.arm_group import ArmGroup
 from vla_controller.planning.chunk_plan import ChunkPlan, make_requests, plan_chunk
 from vla_controller.planning.effort import BRAKES_NS, SHORTEST_BRAKE_NS
+from vla_controller.planning.smoothing import Smoothing
 from vla_controller.planning.straight import plan_straight
 from vla_controller.planning.strategy import make_strategy
 from vla_controller.refusal import Refusal
@@ -34,14 +36,14 @@ class Stitched:
 class Stitcher:
     """Plans chunks into the motion of all arms, by one strategy and at one speed scale.
 
-    margin_ns: from now to the earliest splice. max_open_loop_ns: of the card. Raises ValueError for an unknown strategy.
+    margin_ns: from now to the earliest splice. Raises ValueError for an unknown strategy.
     """
 
-    def __init__(self, arms: ArmGroup, strategy: str, margin_ns: int, max_open_loop_ns: int) -> None:
+    def __init__(self, card: InterfaceCard, arms: ArmGroup, strategy: str, margin_ns: int) -> None:
         self.strategy = make_strategy(strategy)
         self.margin_ns = margin_ns
         self._arms = arms
-        self._max_open_loop_ns = max_open_loop_ns
+        self._max_open_loop_ns, self._smoothing = card.max_open_loop_ns, Smoothing.from_card(card)
         self._speed_scale = self._committed_scale = 1.0
 
     @property
@@ -84,7 +86,7 @@ class Stitcher:
             shaped = self.strategy.shape(requests, now_ns)
             may_go_on = self._committed_scale == schedule.speed_scale
             plan = plan_straight(arms, shaped, timeline, chunk, schedule, may_go_on=may_go_on)
-            plan = plan or plan_chunk(arms, shaped, timeline, chunk, schedule)
+            plan = plan or plan_chunk(arms, shaped, timeline, chunk, schedule, self._smoothing)
             if isinstance(plan, ChunkPlan):
                 return Stitched(schedule, plan, requests)
             refusal = refusal or Refusal(

@@ -67,10 +67,9 @@ def plan_straight(
         *_outside(arms, schedule, np.abs(wish[-1] - goal)), *_late(schedule, due, goal, int(way.times_ns[-1])),
         *cut_off(schedule, chunk),
     ]  # fmt: skip
-    wanted = [arm.done(request, due[:, arm.joints]) for arm, request in zip(arms, requests)]
     anchor = tuple(x for request in requests for x in request.anchor)
     clamps = tuple(sorted(clamps, key=lambda clamp: clamp.step))
-    return ChunkPlan(way.times_ns, way.q, way.v, way.a, columns_of(arms, chunk, wanted), anchor, clamps, 1)
+    return ChunkPlan(way.times_ns, way.q, way.v, way.a, columns_of(arms, chunk, requests, due), anchor, clamps, 1)
 
 
 def _latest_ns(schedule: Schedule) -> int:

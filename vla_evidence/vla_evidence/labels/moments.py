@@ -105,6 +105,7 @@ UNITS = {
     ClampLimit.JERK: "rad/s^3", ClampLimit.WORKSPACE: "m", ClampLimit.TOOL_SPEED: "m/s",
     ClampLimit.TOOL_ANGULAR_SPEED: "rad/s", ClampLimit.COLLISION: "m", ClampLimit.OPEN_LOOP: "s",
     ClampLimit.GRIPPER: "in its own unit", ClampLimit.REACH: "m", ClampLimit.DELAY: "s",
+    ClampLimit.SMOOTHING_POSITION: "m", ClampLimit.SMOOTHING_ANGLE: "rad",
 }  # fmt: skip
 """Unit of a clamp's amount, as ChunkClamp.msg has it."""
 

@@ -147,8 +147,7 @@ class SmoothingCard(Section):
     enabled: bool = Field(True, description="false: each step is met as it is, within the limits")
     cutoff: float | None = Field(
         None,
-        description="wishes that oscillate so fast come out half as large, slower ones as they are [rad/s]; null: 30, or "
-        "1.5 / step_period where steps are less than 50 ms apart",
+        description="wishes that oscillate so fast come out half as large, slower ones as they are [rad/s]; null: 30",
     )
     position: float = Field(0.002, description="a step whose tool smoothing moves farther is told as clamped [m]")
     angle: float = Field(0.01, description="the same for the tool's turn, in joint spaces for each joint [rad]")

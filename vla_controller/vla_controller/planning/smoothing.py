@@ -14,12 +14,10 @@ from vla_controller.planning.anchor import Schedule
 from vla_controller.planning.arm import Arm, Wanted
 from vla_controller.planning.planner import smoothing_weight
 
-SLOWEST_CUTOFF = 30.0
-"""Of the cutoff that follows the step period [rad/s]: at 10 Hz next to nothing is smoothed."""
-_OF_THE_FASTEST = 1.5 / math.pi
-"""Share of the fastest wish that steps can tell, one that turns at each of them: where they are close, that is mostly noise."""
+CUTOFF = 30.0
+"""Where the card names none [rad/s]. It does not rise where steps are closer: docs/explanation/decisions.md has what that costs."""
 _NONE = 10.0
-"""Of the same, from which nothing is left of smoothing: a millionth."""
+"""Times the fastest wish that steps can tell, one that turns at each of them: there nothing is left of smoothing but a millionth."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +31,14 @@ class Smoothing:
 
     @classmethod
     def from_card(cls, card: InterfaceCard) -> Smoothing:
-        """As the card says, or of its step period."""
+        """As the card says."""
         given = card.action.smoothing or SmoothingCard()
-        fastest = math.pi / card.action.step_period
-        cutoff = given.cutoff or max(SLOWEST_CUTOFF, _OF_THE_FASTEST * fastest)
-        return cls(cutoff if given.enabled else _NONE * fastest, given.position, given.angle)
+        cutoff = given.cutoff or CUTOFF
+        return cls(cutoff if given.enabled else _NONE * math.pi / card.action.step_period, given.position, given.angle)
 
     def weights(self, period: float) -> tuple[float, float]:
         """Of wanted positions ``period`` [s] apart: as the card says, and at most where a limit asks for less."""
-        return smoothing_weight(self.cutoff, period), smoothing_weight(min(self.cutoff, SLOWEST_CUTOFF), period)
+        return smoothing_weight(self.cutoff, period), smoothing_weight(min(self.cutoff, CUTOFF), period)
 
     def clamps(self, arms: Sequence[Arm], schedule: Schedule, wanted: Sequence[Wanted], smoothed: np.ndarray) -> list[Clamp]:
         """Of the planned steps that smoothing alone moves farther than the card lets pass without a word.

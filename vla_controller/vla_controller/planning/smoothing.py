@@ -15,9 +15,9 @@ from vla_controller.planning.arm import Arm, Wanted
 from vla_controller.planning.planner import smoothing_weight
 
 CUTOFF = 30.0
-"""Where the card names none [rad/s]. It does not rise where steps are closer: docs/explanation/decisions.md has what that costs."""
+"""Where the card names none [rad/s]. It does not rise where steps are closer: see docs/explanation/decisions.md."""
 _NONE = 10.0
-"""Times the fastest wish that steps can tell, one that turns at each of them: there nothing is left of smoothing but a millionth."""
+"""Times the fastest wish that steps can tell, one that turns at each: there a millionth is left of smoothing."""
 
 
 @dataclass(frozen=True)

@@ -195,3 +195,43 @@ def test_states_that_come_and_cannot_be_used_are_not_told_as_missing(names, posi
     assert message == f"joint states come, and cannot be used: {words}"
     rig.controller.on_joint_state(rig.now, rig.names, q, [0.0] * 7, rig.now)
     assert "cannot be used" not in rig.controller.snapshot(rig.now).message
+
+
+@pytest.mark.parametrize("off", [0.16, 1.87])
+@pytest.mark.parametrize("ask", ["chunk", "home"])
+def test_an_arm_that_is_not_where_its_controller_holds_it_is_not_set_in_motion(ask, off):
+    """As with two joints swapped in joint_states: wherever the motion began, the set point would leap there."""
+    rig = Rig(q=HOME + np.eye(7)[1] * 0.3)
+
+    def speak(at):
+        for _ in range(12):
+            rig.run(10)
+            rig.take(rig.controller.on_controller_state(0, rig.names, at, 1.0, rig.now, rig.now))
+
+    speak(rig.q + np.eye(7)[1] * off)
+    output = rig.send(straight()) if ask == "chunk" else rig.take(rig.controller.home(rig.now))
+    assert rig.trajectories == []
+    words = rig.reports[-1].message if ask == "chunk" else output.message
+    held = f"its trajectory controller holds it at {rig.q[1] + off:.3g}"
+    assert words.startswith(f"panda_joint2 is measured at {rig.q[1]:.3g} rad, {held}: look at the joint states")
+    assert ask == "home" or rig.reports[-1].verdict is Verdict.DESYNC
+    speak(rig.q)  # deactivated and activated
+    output = rig.send(straight(), 1) if ask == "chunk" else rig.take(rig.controller.home(rig.now))
+    assert len(rig.arm_messages) == 1 and output.accepted
+
+
+def test_an_arm_within_its_tolerance_of_where_it_is_held_goes_on_from_there():
+    rig, held = Rig(), HOME + np.eye(7)[1] * 0.14
+    for _ in range(12):
+        rig.run(10)
+        rig.take(rig.controller.on_controller_state(0, rig.names, held, 1.0, rig.now, rig.now))
+    rig.send(straight())
+    np.testing.assert_array_equal(rig.arm_messages[0].positions[0], held)
+
+
+def test_each_arm_stands_by_itself():
+    states = JointStates(("a", "b", "c"), np.full(3, 100.0))
+    for n in range(30):
+        states.update(10 * n * MS, ("a", "b", "c"), [0.1, 0.2 + 0.01 * n, 0.002 * (-1) ** n], None)
+    assert not states.stands and not states.standing(slice(0, 2)) and not states.standing(slice(1, 2))
+    assert states.standing(slice(0, 1)) and states.standing(slice(2, 3))

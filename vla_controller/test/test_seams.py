@@ -103,12 +103,17 @@ def test_legacy_first_message_begins_where_the_arm_stands(rig):
     assert message.times_ns[1] == 20 * MS
 
 
-def test_splice_first_message_begins_at_the_splice():
+def test_splice_a_motion_that_begins_anew_holds_until_it_takes_over():
+    """From as soon as the message can arrive: what was sent before, and has not begun, would begin in the meantime."""
     rig = Rig(make_card(rule="splice"))
     rig.send(np.tile([0.01, 0, 0, 0, 0, 0], (16, 1)))
     message = rig.trajectories[0]
-    assert message.stamp_ns == rig.now + 20 * MS
-    np.testing.assert_array_equal(message.positions[0], rig.q)
+    assert message.stamp_ns == rig.now + 6 * MS and message.times_ns[1] == 14 * MS  # brake_margin, planning_margin
+    np.testing.assert_array_equal(message.positions[:2], [rig.q] * 2)
+    assert not message.velocities[:2].any() and not message.accelerations[:2].any()
+    rig.run(300)
+    rig.send(np.tile([0.01, 0, 0, 0, 0, 0], (16, 1)), 1)
+    assert rig.arm_messages[-1].stamp_ns >= rig.now + 20 * MS, "one that continues it does so from its splice"
 
 
 def test_same_input_same_bits():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cells import HOME, Rig, arm_section, make_card, panda_model
+from cells import HOME, MS, Rig, arm_section, make_card, panda_model
 from curve import executed_curve
 
 from vla_contract.report import Phase, Verdict
@@ -181,3 +181,40 @@ def test_a_way_that_is_not_free_is_left_to_the_other_planner():
     tool = panda_model().forward(rig.q)[:3, 3]
     assert report.verdict is Verdict.INFEASIBLE or {c.limit.split()[0] for c in report.clamps} - {"delay"}
     assert np.all(tool >= np.array(section["limits"]["workspace_min"]) - 1e-6)
+
+
+@pytest.mark.parametrize("period", [0.02, 0.1, 0.5])
+@pytest.mark.parametrize("noise", [1e-7, 1e-4])
+def test_steps_that_a_network_writes_are_one_place_though_their_digits_differ(period, noise):
+    """Steps of a network are rarely equal to the bit: they were not one place, and the arm stopped at 5 to 42 % of its way."""
+    rig = Cell(card_of(period, 16))
+    wish = place(turned(0, 1.2), 16)
+    wish += noise * np.random.default_rng(0).uniform(-1.0, 1.0, wish.shape)
+    rig.send(wish)
+    rig.run(1990)
+    (report,) = rig.of_phase(Phase.SCHEDULED)
+    assert report.verdict is Verdict.ACCEPTED
+    np.testing.assert_allclose(rig.controller.commanded_at(rig.now + 500 * MS)[0], wish[-1, :7], atol=2.1 * noise)
+
+
+def test_a_way_in_small_steps_is_not_taken_for_one_place():
+    rig = Cell(card_of(0.1, 16))
+    wish = place(HOME, 16)
+    wish[:, 0] += np.linspace(0.0, 0.015, 17)[1:]  # the last steps are less than 2 mrad apart, the whole way is not
+    rig.send(wish)
+    rig.run(900)
+    assert rig.q[0] - HOME[0] < 0.012, "it is followed in its own time"
+
+
+def test_a_policy_that_asks_for_nearly_the_same_place_again_changes_nothing():
+    rig = Cell(card_of(0.1, 16))
+    goal = turned(0, 1.2)
+    rig.send(place(goal, 16))
+    end = rig.arm_messages[-1]
+    end_ns, rng = end.stamp_ns + int(end.times_ns[-1]), np.random.default_rng(1)
+    for number in range(1, 5):
+        rig.run(150)
+        rig.send(place(goal, 16) + 3e-4 * rng.uniform(-1.0, 1.0, (16, 8)), number)
+        assert rig.reports[-1].verdict is Verdict.ACCEPTED
+    message = rig.arm_messages[-1]
+    assert message.stamp_ns + int(message.times_ns[-1]) == pytest.approx(end_ns, abs=MS)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cells import HOME, Rig, arm_section, make_card, panda_model
+from cells import HOME, MS, Rig, arm_section, make_card, panda_model
 
 from vla_contract.report import Phase, Verdict
 from vla_controller.controller import ChunkController
@@ -25,7 +25,7 @@ def test_each_arm_gets_its_columns_on_its_topic(pair):
     assert [m.topic for m in out.trajectories] == [
         "panda_arm_controller/joint_trajectory", "other_arm_controller/joint_trajectory",
     ]  # fmt: skip
-    assert out.trajectories[0].stamp_ns == pair.now and out.trajectories[1].stamp_ns > pair.now
+    assert [message.stamp_ns for message in out.trajectories] == [pair.now + 6 * MS] * 2, "both hold until they begin"
     pair.run(3000)
     home = pair.models[0].forward(HOME)[:3, 3]
     left, right = (m.forward(q)[:3, 3] - home for m, q in zip(pair.models, (pair.q[:7], pair.q[7:])))

@@ -149,14 +149,15 @@ class Deviation:
         """
         standing: dict[int, np.ndarray] = {}
         states, timeline = self._states, self._arms.timeline
-        if not states.stands:
+        stands = [states.standing(entry.joints) for entry in self._arms.arms]
+        if not any(stands):
             return standing
         beyond = self.beyond()
         for arm, (entry, silent) in enumerate(zip(self._arms.arms, self._controllers.silent)):
-            if np.any(beyond[entry.joints] > (DROPPED if silent else self._arms.tolerance[entry.joints])):
+            if stands[arm] and np.any(beyond[entry.joints] > (DROPPED if silent else self._arms.tolerance[entry.joints])):
                 standing[arm] = states.positions[entry.joints].copy()
         for arm, set_point, stamp_ns in self._controllers.fresh(now_ns):
-            if not self.tells(stamp_ns):
+            if not stands[arm] or not self.tells(stamp_ns):
                 continue
             joints, at = self._arms.arms[arm].joints, states.positions.copy()
             at[joints] = set_point

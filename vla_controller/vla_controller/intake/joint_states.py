@@ -52,7 +52,7 @@ class JointStates:
         self.velocities = np.zeros(count)
         self.at_rest = self.stands = False
         self._first_ns: int | None = None
-        self._place: tuple[int, np.ndarray] | None = None
+        self._places_since: tuple[np.ndarray, np.ndarray] | None = None
         self.leap: str | None = None
         self._leapt_ns = 0
         self._still_since_ns: int | None = None
@@ -131,9 +131,13 @@ class JointStates:
             return False
         self.stamp_ns, self.newest_ns = int(self.stamps_ns.min()), int(self.stamps_ns.max())
         oldest_ns = self.stamp_ns
-        if self._place is None or np.abs(self.positions - self._place[1]).max() > _STEADY:
-            self._place = oldest_ns, self.positions
-        self.stands = oldest_ns - self._place[0] >= _STANDING_NS
+        if self._places_since is None:
+            self._places_since = self.positions.copy(), np.full(len(self.joints), oldest_ns)
+        places, since_ns = self._places_since
+        left = np.abs(self.positions - places) > _STEADY
+        if left.any():
+            places[left], since_ns[left] = self.positions[left], oldest_ns
+        self.stands = self.standing(slice(None))
         if before_ns is None:
             self._first_ns = oldest_ns
         if self._still_since_ns is None:  # the first state: its velocities are all there is, where it has any
@@ -141,6 +145,10 @@ class JointStates:
         steady = oldest_ns - self._still_since_ns >= _SETTLED_NS
         self.at_rest = steady and bool(np.abs(self.velocities).max() < _REST_SPEED)
         return True
+
+    def standing(self, joints: slice) -> bool:
+        """As ``stands``, of these joints alone."""
+        return self._places_since is not None and bool(self.stamp_ns - self._places_since[1][joints].max() >= _STANDING_NS)
 
     def _places(self, names: Sequence[str]) -> tuple[np.ndarray | slice, np.ndarray] | None:
         """Which joints a message has (K,), and where in it (K,); None: none, or one twice. Messages mostly repeat their names."""

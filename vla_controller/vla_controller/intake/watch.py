@@ -144,11 +144,27 @@ class Watch:
                 if self.controllers.moves(arm, now_ns):
                     words = "moves, by what its trajectory controller was sent before; waiting until it stands"
                     return Refusal(Verdict.NO_STATE, f"arm {self._arms.arms[arm].card.name} {words}")
+            refusal = self._held_elsewhere(now_ns)
         if refusal is None and self.deviation.standing_off(now_ns) is None:
             for arm, _ in self.deviation.off_plan(now_ns):
                 words = "is not where its trajectory controller was commanded to be; waiting until it stands"
                 return Refusal(Verdict.DESYNC, f"arm {self._arms.arms[arm].card.name} {words}")
         return refusal
+
+    def _held_elsewhere(self, now_ns: int) -> Refusal | None:
+        """No trajectory controller holds its arm where that is not measured to be: wherever a motion began, it would leap."""
+        for arm, set_point, _ in self.controllers.fresh(now_ns):
+            joints = self._arms.arms[arm].joints
+            off = np.abs(set_point - self.states.positions[joints]) - self._arms.tolerance[joints]
+            joint = int(np.argmax(off))
+            if off[joint] > 0.0:
+                measured, name = self.states.positions[joints][joint], self._arms.arms[arm].card.joints[joint]
+                return Refusal(
+                    Verdict.DESYNC,
+                    f"{name} is measured at {measured:.3g} rad, its trajectory controller holds it at {set_point[joint]:.3g}: "
+                    "look at the joint states; if they are right, deactivate and activate that controller",
+                )
+        return None
 
     def clock_set(self, now_ns: int) -> str:
         """Which way the clock was set since the last call, in words; empty: it was not.

@@ -54,7 +54,7 @@ class ArmGroup:
         self.continuous = np.concatenate([arm.model.continuous for arm in arms])
         self.ways, self._home_path = WaysToRest(self.arms), HomePath(self.arms)
         self.timeline: Timeline | None = None
-        self.splice_ns = self.begun_ns = 0
+        self.splice_ns = self._from_ns = self.begun_ns = 0
         self._anew = False
         self.braking = False
         self._sag: np.ndarray | None = None
@@ -116,16 +116,19 @@ class ArmGroup:
         if self.timeline is not None:
             self.timeline = self.timeline.shifted(by_ns)
         self.splice_ns += by_ns
+        self._from_ns += by_ns
         self.begun_ns += by_ns
         self._in_flight.forget()
 
     def save(self) -> tuple:
         """For ``restore``: the motion that is commanded."""
-        return self.timeline, self.splice_ns, self.braking, self._sag, self._anchor, self.begun_ns, self._anew
+        return self.timeline, self.splice_ns, self._from_ns, self.braking, self._sag, self._anchor, self.begun_ns, self._anew
 
     def restore(self, saved: tuple) -> None:
         """What was planned since ``save``, and not sent, is not commanded."""
-        self.timeline, self.splice_ns, self.braking, self._sag, self._anchor, self.begun_ns, self._anew = saved
+        (
+            self.timeline, self.splice_ns, self._from_ns, self.braking, self._sag, self._anchor, self.begun_ns, self._anew,
+        ) = saved  # fmt: skip
 
     def splice_instant(self, t_ns: int) -> int:
         """The first instant from t_ns on at which a new motion may take over."""
@@ -143,9 +146,14 @@ class ArmGroup:
         self, now_ns: int, splice_ns: int, times_ns: np.ndarray, q: np.ndarray, v: np.ndarray, a: np.ndarray
     ) -> None:
         """From splice_ns on the motion goes through these knots, each array (M, ...), to rest."""
-        self.timeline = self.timeline.spliced(now_ns, splice_ns, times_ns, q, v, a)
+        before, from_ns = self.timeline, splice_ns
+        if self._anew and self._in_flight.delays:  # what was sent before, and has not begun, must not begin in the meantime
+            from_ns = now_ns + self._brake_margin_ns
+            from_ns = from_ns if splice_ns - from_ns >= CLOSEST_KNOTS_NS else splice_ns
+            before = Timeline.resting(from_ns, before.q[-1])
+        self.timeline = before.spliced(now_ns, splice_ns, times_ns, q, v, a)
         self._sag = None
-        self.splice_ns = splice_ns
+        self.splice_ns, self._from_ns = splice_ns, from_ns
         if self._anew:
             self.begun_ns, self._anew = splice_ns, False
         self.braking = False
@@ -170,7 +178,7 @@ class ArmGroup:
         times = np.array([begin_ns, begin_ns + _HOLD_NS], dtype=np.int64)
         self.timeline = Timeline(times, q, np.zeros_like(q), np.zeros_like(q))
         self._sag, self._anew = None, False
-        self.splice_ns = self.begun_ns = begin_ns
+        self.splice_ns = self._from_ns = self.begun_ns = begin_ns
         self.braking = True
 
     def brake_from(self, now_ns: int, begin_ns: int, motion: Callable[[int], State]) -> bool | None:
@@ -192,7 +200,7 @@ class ArmGroup:
         times = np.append(before, [begin_ns, begin_ns + stop.duration_ns]).astype(np.int64)
         self.timeline = Timeline(times, *(np.stack(column) for column in zip(*knots, end)))
         self._anchor, self._sag, self._anew, self.braking = state[0], None, False, True
-        self.splice_ns = self.begun_ns = begin_ns
+        self.splice_ns = self._from_ns = self.begun_ns = begin_ns
         return True
 
     @property
@@ -272,9 +280,10 @@ class ArmGroup:
 
         legacy: from the running knot at or before now, so that the joint trajectory controller samples between our
         knots from its first cycle on, whatever state it believes in. splice: from the splice, which lies ahead of now, or
-        from an earlier one whose message may not have arrived yet.
+        from an earlier one whose message may not have arrived yet; of a motion that does not continue the one before,
+        from as soon as it can arrive.
         """
-        begin_ns = self._in_flight.begin(now_ns, self.splice_ns)
+        begin_ns = self._in_flight.begin(now_ns, self._from_ns)
         messages = []
         for arm in self.arms:
             first_ns = now_ns if arm.card.replacement_rule == "legacy" else begin_ns

@@ -19,7 +19,8 @@ from vla_controller.planning.timeline import CLOSEST_KNOTS_NS, Timeline
 from vla_controller.planning.ways_to_rest import State
 
 _SHARE = 0.995  # of each limit: rounding stays inside
-_SAME, _SAME_GOAL = 1e-9, 1e-4  # [rad] apart
+_SAME, _SAME_GOAL = 1e-9, 1e-3  # [rad] apart
+_ONE_PLACE = 0.01  # of the way there: so far steps may be apart, as numbers of a network are
 _ATTEMPTS = 8
 
 
@@ -52,7 +53,8 @@ def plan_straight(
     if any(request.targets.q is None for request in requests):
         return None
     wish = np.hstack([request.targets.q for request in requests])[schedule.planned]
-    if np.ptp(wish, axis=0).max() > _SAME:
+    way = np.abs(wish[-1] - timeline.sample(schedule.splice_ns)[0]).max()
+    if np.ptp(wish, axis=0).max() > max(_SAME, min(_ONE_PLACE * way, NOTICEABLE)):
         return None
     ranges = [arm.range_of(request.q_before, Effort.joint_margin) for arm, request in zip(arms, requests)]
     goal = np.clip(wish[-1], *(np.concatenate(bounds) for bounds in zip(*ranges)))

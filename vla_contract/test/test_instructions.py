@@ -35,6 +35,7 @@ def test_other_words_of_the_card_for_the_same_thing_mean_the_same(panda):
 
 @pytest.mark.parametrize("text", [
     "STOP", "stop!", "Stop it now.", "please stop the robot", "halt", "e-stop", "Don't move", "wait", "¡Alto!",
+    "s.t.o.p", "S T O P", "s-t-o-p now", "st\u200bop", "Notaus!", "emergency", "стоп", "Стой!", "停止", "정지", "とまれ",
     "hold", "Hold still!", "hold on", "stay", "stay there", "stand still", "enough", "that's enough", "cease", "don't", "Don’t!",
     "do nothing", "vla stop", "arrête", "STOPPP",
 ])  # fmt: skip

@@ -6,9 +6,20 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+
+
+def _plain(text: str) -> str:
+    """Small letters without accents; signs that nobody sees are left out."""
+    shown = "".join(c for c in text if unicodedata.category(c) != "Cf")
+    return "".join(c for c in unicodedata.normalize("NFKD", shown) if not unicodedata.combining(c)).casefold()
+
+
 STOPS = frozenset(
-    "stop stops halt freeze pause wait abort cancel cease quit brake whoa estop stopp stoppen stoppe alto arret arrete "
-    "arretez halte anhalten aufhoren ferma fermati basta detente stoj tomare desist".split()
+    _plain(
+        "stop stops halt freeze pause wait abort cancel cease quit brake whoa estop emergency stopp stoppen stoppe stoppa alto "
+        "arret arrete arretez halte anhalten aufhoren notaus nothalt ferma fermati basta detente pare parar stoj tomare desist "
+        "стоп стой стойте 停止 停下 停 止まれ 止めて とまれ 정지 멈춰 멈춰라"
+    ).split()
 )
 """Whoever says one of them anywhere means to stop, but where it names a thing: "the stop sign"."""
 _ALONE = STOPS | frozenset("no hold stay still stand standby enough don't dont never nothing nein non".split())
@@ -23,6 +34,8 @@ _PHRASES = re.compile(
     r"\b(?:e stop|emergency stop|s+t+o+p+|do not move|don't move|dont move|do nothing|stay put|stand (?:still|by|down)|"
     r"(?:hold|stay|keep|sit|be) still|do not|that will do)\b"
 )
+_SPELT = re.compile(r"(?<![^\W_])[^\W\d_](?:[.\-_* ][^\W\d_]){2,}(?![^\W_])")
+"""Letters one by one: s.t.o.p"""
 _CLAUSE = re.compile(r"[.!?;:,\n…–—]|\s-+\s|-{2,}")
 _FORBIDS = re.compile(
     r"(?<!\bthat is )(?<!\bwhich is )(?<!\bthat are )(?<!\bwhich are )\bnot\b|(?<!\bthat )(?<!\bwhich )\b[a-z]+n't\b|"
@@ -60,9 +73,9 @@ ALIKE = (
 
 def normalised(text: str) -> str:
     """Small letters, one space between words, no accents and no punctuation."""
-    text = re.sub("[‘’ʼ′`´]", "'", text)
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return " ".join(re.findall(r"[^\W_]+(?:'[^\W_]+)?", plain.casefold()))
+    plain = _plain(re.sub("[‘’ʼ′`´]", "'", text))
+    plain = _SPELT.sub(lambda found: re.sub(r"[\W_]", "", found.group()), plain)
+    return " ".join(re.findall(r"[^\W_]+(?:'[^\W_]+)?", plain))
 
 
 def means_stop(text: str) -> bool:

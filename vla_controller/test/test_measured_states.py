@@ -235,3 +235,19 @@ def test_each_arm_stands_by_itself():
         states.update(10 * n * MS, ("a", "b", "c"), [0.1, 0.2 + 0.01 * n, 0.002 * (-1) ** n], None)
     assert not states.stands and not states.standing(slice(0, 2)) and not states.standing(slice(1, 2))
     assert states.standing(slice(0, 1)) and states.standing(slice(2, 3))
+
+
+def test_no_motion_begins_whose_trajectories_nobody_takes():
+    rig, words = Rig(), "nobody takes trajectories on arm/joint_trajectory"
+    rig.controller.on_listeners(words)
+    rig.send(straight())
+    assert (rig.reports[-1].verdict, rig.reports[-1].message) == (Verdict.NO_STATE, words)
+    output = rig.take(rig.controller.home(rig.now))
+    assert not output.accepted and output.message == words and rig.trajectories == []
+    assert rig.controller.snapshot(rig.now).message == words
+    rig.controller.on_listeners("")
+    rig.send(straight(), 1)
+    rig.run(200)
+    rig.controller.on_listeners(words)  # a motion under way is not for its listener to end: it has ways of its own to be missed
+    rig.send(straight(), 2)
+    assert [r.verdict for r in rig.of_phase(Phase.SCHEDULED)[1:]] == [Verdict.ACCEPTED] * 2

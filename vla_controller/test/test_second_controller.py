@@ -147,3 +147,17 @@ def test_a_dry_run_commands_nothing_and_others_may(words, bench):
         finally:
             process.kill()
             process.communicate()
+
+
+def test_an_arm_without_a_trajectory_controller_is_told_and_not_commanded(running):
+    """A chunk was accepted, and its steps reported as executed, where nobody took the trajectory."""
+    (listening,) = [each for each in running.node.subscriptions if each.topic_name == f"/{ARM}"]
+    running.node.destroy_subscription(listening)
+    words = f"nobody takes trajectories on {ARM}: start or activate the trajectory controller"
+    assert running.until(lambda: running.statuses[-1].message == words)
+    answer = running.call("home")
+    assert not answer.success and answer.message == words
+    chunk = make_chunk(make_card(), straight(), running.now)
+    running.chunks.publish(chunk_to_msg(chunk))
+    assert running.until(lambda: any(r.phase is Phase.CLOSED for r in running.reports))
+    assert running.reports[-1].verdict is Verdict.NO_STATE and running.reports[-1].message == words

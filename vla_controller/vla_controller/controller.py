@@ -195,6 +195,10 @@ class ChunkController:
             self._motion.brake(now_ns, why, output)
         return self._finish(output, now_ns)
 
+    def on_listeners(self, unheard: str) -> None:
+        """Whose trajectories nobody takes, in words; empty: somebody takes all. Meanwhile no motion begins."""
+        self._watch.ready.unheard = unheard
+
     def tick(self, now_ns: int) -> Output:
         """Whatever time brings: chunks that end, gripper commands that are due, joint states that stay away."""
         output = Output()

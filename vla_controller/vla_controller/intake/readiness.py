@@ -23,7 +23,7 @@ class Readiness:
     stopped: ``vla/stop`` is latched. contended: who else commands the arm, in words; it stays until they have gone (``alone``)
     and the arm is at rest. desync: measured and commanded motion disagreed. clock_set: which way the clock was
     set, at blind_since_ns, and the arm has not been seen at rest since what was sent before has ended, at sent_until_ns.
-    speed_scaling: of each arm's joint trajectory controller, as it says.
+    speed_scaling: of each arm's joint trajectory controller, as it says. unheard: whose trajectories nobody takes, in words.
     """
 
     card: InterfaceCard
@@ -37,6 +37,7 @@ class Readiness:
     blind_since_ns: int = 0
     sent_until_ns: int = 0
     speed_scaling: list[float] = field(default_factory=list)
+    unheard: str = ""
 
     def is_stale(self, now_ns: int) -> bool:
         """Joint states have arrived, and have stopped arriving; those of before the clock was set count."""

@@ -139,6 +139,8 @@ class Watch:
     def refusal(self, now_ns: int) -> Refusal | None:
         """Why the arm may not be set in motion now."""
         refusal = self.ready.refusal(now_ns, commanded=self._arms.timeline is not None)
+        if refusal is None and self.ready.unheard and not self._arms.moving(now_ns):
+            return Refusal(Verdict.NO_STATE, self.ready.unheard)
         if refusal is None and self._arms.timeline is None and not self._dry_run:
             for arm, *_ in self.controllers.fresh(now_ns):
                 if self.controllers.moves(arm, now_ns):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from rclpy.publisher import Publisher
+
 from vla_contract.card import InterfaceCard
 from vla_contract.rivals import Claim
 
@@ -15,6 +19,12 @@ def trajectory_topics(card: InterfaceCard) -> tuple[str, ...]:
     topics = [arm.trajectory_topic for arm in card.arms]
     topics += [arm.gripper.topic for arm in card.arms if arm.gripper and arm.gripper.interface == "jtc"]
     return tuple(dict.fromkeys(topics))
+
+
+def unheard(card: InterfaceCard, publishers: Mapping[str, Publisher]) -> str:
+    """Which arms' trajectories nobody takes, in words; empty: somebody takes all."""
+    topics = [arm.trajectory_topic for arm in card.arms if not publishers[arm.trajectory_topic].get_subscription_count()]
+    return f"nobody takes trajectories on {', '.join(topics)}: start or activate the trajectory controller" if topics else ""
 
 
 def claims(card: InterfaceCard, *, dry_run: bool) -> list[Claim]:

@@ -19,19 +19,17 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory as TrajectoryMsg
 from visualization_msgs.msg import MarkerArray
 
-from vla_contract.action_space import ActionSpace
 from vla_contract.awaited import Awaited
 from vla_contract.card import CardError, InterfaceCard, load_card
-from vla_contract.chunk import ActionChunk
 from vla_contract.priority import raise_priority
 from vla_contract.report import Phase, Verdict
 from vla_contract.rivals import RivalError
 from vla_contract.ros.awaited import tell_awaited
-from vla_contract.ros.convert import report_to_msg, run_id_from_msg, run_id_to_msg, trajectory_to_msg
+from vla_contract.ros.convert import report_to_msg, run_id_to_msg, trajectory_to_msg
 from vla_contract.ros.qos import CHUNKS, LATCHED, RELIABLE, REPORTS
 from vla_contract.ros.rival_watch import RivalWatch
 from vla_contract.ros.run import run_node
-from vla_contract.ros.stamps import ns_to_duration, ns_to_stamp, stamp_to_ns
+from vla_contract.ros.stamps import ns_to_duration, ns_to_stamp
 from vla_contract.ros.timers import create_timer
 from vla_contract.status import ControllerState
 from vla_controller.books.diagnostics import Monitor
@@ -39,10 +37,10 @@ from vla_controller.books.markers import MotionShapes
 from vla_controller.controller import ChunkController, Output
 from vla_controller.intake.running_clock import RunningClock
 from vla_controller.ros.arm_inputs import ArmInputs, joints_by_topic
-from vla_controller.ros.claims import ADVICE, claims, trajectory_topics
+from vla_controller.ros.claims import ADVICE, claims, trajectory_topics, unheard
 from vla_controller.ros.description import models_from_file, models_from_text
 from vla_controller.ros.gripper_ros import GripperSenders
-from vla_controller.ros.inbox import sort_chunks, take_waiting
+from vla_controller.ros.inbox import outline, sort_chunks, take_waiting
 from vla_controller.ros.messages import health_to_msg, markers_to_msg
 from vla_controller.ros.parameters import Parameters, declare_parameters, on_speed_scale
 from vla_controller.ros.polled import Gate
@@ -170,7 +168,7 @@ class ControllerNode(Node):
         if chunks:
             self._publish(self._core.on_chunks(chunks, self._now, received))
         for wrong, reason in malformed:
-            self._publish(self._core.on_malformed(_outline(wrong), reason, self._now, received))
+            self._publish(self._core.on_malformed(outline(wrong), reason, self._now, received))
 
     def _on_tick(self) -> None:
         self._look_at_arms()
@@ -216,6 +214,8 @@ class ControllerNode(Node):
 
     def _look_around(self) -> None:
         """Who else commands the arm, or is a controller here."""
+        if self._core is not None and not self._settings.dry_run:
+            self._core.on_listeners(unheard(self._card, self._trajectories))
         rival, before = self._rivals.look(), self._rival
         if rival == before:
             return
@@ -276,16 +276,6 @@ def _awaited(card: InterfaceCard, settings: Parameters) -> Awaited:
     inputs = {} if settings.model else {"robot_description": ()}
     inputs.update(joints_by_topic(card))
     return Awaited(inputs, {} if settings.dry_run else {arm.trajectory_topic: "trajectories" for arm in card.arms})
-
-
-def _outline(message: ChunkMsg) -> ActionChunk:
-    """What can be read of a message that is no chunk."""
-    return ActionChunk(
-        stamp_ns=stamp_to_ns(message.header.stamp), frame_id=message.header.frame_id, image_stamps_ns=(),
-        state_stamp_ns=0, run_id=run_id_from_msg(message.run_id), sequence=message.sequence,
-        card_hash=message.card_hash, action_space=ActionSpace.JOINT_POSITION, names=(), actions=[],
-        step_period_ns=0, valid_for_ns=0,
-    )  # fmt: skip
 
 
 def main() -> None:

@@ -157,7 +157,11 @@ class ActionCard(Section):
     space: Literal["JOINT_POSITION", "JOINT_RELATIVE", "JOINT_DELTA", "EE_POSE", "EE_RELATIVE", "EE_DELTA"] = Field(
         description="what the columns mean"
     )
-    names: list[str] = Field(min_length=1, max_length=MOST_COLUMNS, description="one name for each column")
+    names: list[str] = Field(
+        min_length=1, max_length=MOST_COLUMNS,
+        description="one name for each column, arm after arm: ARM.x, ARM.y, ARM.z, ARM.rx, ARM.ry, ARM.rz, in joint spaces those of "
+        "the joints; ARM.gripper where it has one",
+    )  # fmt: skip
     step_period: float = Field(description="time from one step to the next [s]")
     horizon: Whole = Field(description="steps in a chunk")
     smoothing: SmoothingCard | None = Field(None, description="how the controller smooths the steps; null: as its defaults say")

@@ -184,6 +184,18 @@ def test_a_node_clock_set_during_inference_leaves_the_lead_unknown(card):
     assert set(overall["unknown"]) == {"lead"} and overall["parts"]["camera_to_receipt"]["count"] == 1
 
 
+@pytest.mark.parametrize(
+    ("late_ms", "why"), [(6, "-6.0 ms: published after its first step"), (120, "-120.0 ms: the node clock was set")]
+)
+def test_a_trajectory_that_is_published_too_late_is_told_as_that_and_not_as_a_clock_that_was_set(card, late_ms, why):
+    times = Times()
+    chunk, reports = normal(card, 0, times)
+    lead = times.executed - (times.receipt + times.wait + times.inference + times.transport + times.planning)
+    moved = [replace(r, published_steady_ns=r.published_steady_ns + lead + late_ms * MS) for r in reports]
+    (line,) = book(card, (chunk, moved)).lines()
+    assert line.row.unknown["lead"].startswith(why)
+
+
 def in_simulated_time(card, sequence, run=RUN):
     """A chunk of a simulation at a quarter of real time: node stamps from 0 on, in steps of 10 ms."""
     stamp = (1_000 + 400 * sequence) * MS

@@ -50,6 +50,7 @@ MISSING = "a stamp is missing"
 HOSTS_DIFFER = "policy and controller share no steady clock (different hosts)"
 CLOCKS_DISAGREE = "steady and node stamps disagree about the way from policy to controller"
 CLOCK_SET = "the node clock was set meanwhile, or the clocks differ"
+PUBLISHED_LATE = "published after its first step was to begin, on a busy computer, or the node clock was set meanwhile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,9 @@ def _mixed_parts(row: Row, chunk: ChunkStamps, received: int, published: int, ex
     elif _clock_was_set(chunk):
         _doubt(row, "lead", CLOCK_SET)
     else:
-        _put(row, row.parts, "lead", executed - start - (published - start_steady))
+        lead = executed - start - (published - start_steady)
+        late = -SAME_HOST_NS <= lead < -EARLY_NS
+        _put(row, row.parts, "lead", lead, why=PUBLISHED_LATE if late else CLOCK_SET)
 
 
 def _node_parts(row: Row, chunk: ChunkStamps, scheduled: ReportStamps | None, executed: int) -> None:
@@ -227,11 +230,11 @@ def _first(name: str, *reports: ReportStamps | None) -> int:
     return next((getattr(r, name) for r in reports if r is not None and getattr(r, name)), 0)
 
 
-def _put(row: Row, into: dict[str, int], name: str, value: int, words: str = "") -> None:
+def _put(row: Row, into: dict[str, int], name: str, value: int, words: str = "", why: str = CLOCK_SET) -> None:
     if -EARLY_NS <= value <= LONGEST_NS:
         into[name] = value
     else:
-        _doubt(row, words or name, f"{value / 1e6:.1f} ms: {CLOCK_SET}")
+        _doubt(row, words or name, f"{value / 1e6:.1f} ms: {why}")
 
 
 def _doubt(row: Row, name: str, why: str) -> None:

@@ -25,7 +25,7 @@ NAMED = 50
 """So many chunks that are not accounted for are named one by one."""
 
 
-_REASONS = (MISSING, reasons.HOSTS_DIFFER, reasons.CLOCKS_DISAGREE, reasons.CLOCK_SET)
+_REASONS = (MISSING, reasons.HOSTS_DIFFER, reasons.CLOCKS_DISAGREE, reasons.CLOCK_SET, reasons.PUBLISHED_LATE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,8 +159,8 @@ class ActionCard(Section):
     )
     names: list[str] = Field(
         min_length=1, max_length=MOST_COLUMNS,
-        description="one name for each column, arm after arm: ARM.x, ARM.y, ARM.z, ARM.rx, ARM.ry, ARM.rz, in joint spaces those of "
-        "the joints; ARM.gripper where it has one",
+        description="one name for each column, arm after arm: ARM.x, ARM.y, ARM.z, ARM.rx, ARM.ry, ARM.rz, in joint spaces those "
+        "of the joints; ARM.gripper where it has one",
     )  # fmt: skip
     step_period: float = Field(description="time from one step to the next [s]")
     horizon: Whole = Field(description="steps in a chunk")

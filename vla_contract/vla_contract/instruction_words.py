@@ -7,7 +7,6 @@ import unicodedata
 from collections.abc import Iterable
 
 
-
 def _plain(text: str) -> str:
     """Small letters without accents; signs that nobody sees are left out."""
     shown = "".join(c for c in text if unicodedata.category(c) != "Cf")

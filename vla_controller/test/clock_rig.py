@@ -17,6 +17,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
 
 from vla_contract.ros.qos import RELIABLE, SENSOR
 from vla_contract.status import ControllerState
@@ -56,6 +57,7 @@ class NodeAndArm:
         self.connected = True
         self._q = np.array(HOME) + [0.0, 0.3, 0.0, 0.0, 0.0, 0.0, 0.0]
         self._states = self.arm.create_publisher(JointState, "joint_states", SENSOR)
+        self.arm.create_subscription(JointTrajectory, "panda_arm_controller/joint_trajectory", lambda message: None, RELIABLE)
         self.arm.create_subscription(ControllerStatus, "vla/controller_status", self.statuses.append, RELIABLE)
         self.arm.create_timer(0.01, self._tell, clock=Clock(clock_type=ClockType.STEADY_TIME))
 

@@ -47,7 +47,7 @@ def test_it_binds_alone_and_is_kept(joint, kind):
     assert peak[joint] >= 0.6 * NEAR[kind], "it is this limit that slows it"
     assert np.delete(peak, joint).max() <= 1e-6, "nothing else moves"
     (report,) = rig.of_phase(Phase.SCHEDULED)
-    limits = [clamp.limit.split() for clamp in report.clamps if not clamp.limit.startswith("smoothing")]
+    limits = [clamp.limit.split() for clamp in report.clamps if not clamp.limit.startswith(("smoothing", "delay"))]
     assert limits and {name for _, name in limits} == {f"panda_joint{joint + 1}"}
 
 

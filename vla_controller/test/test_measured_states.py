@@ -53,7 +53,7 @@ def test_the_tracking_error_is_how_far_the_arm_is_off_and_nothing_where_it_follo
     rig.controller.on_joint_state(rig.now, rig.names, late[0], late[1], rig.now)
     rig.take(rig.controller.on_controller_state(0, rig.names, late[0], 1.0, rig.now))
     snapshot = rig.controller.snapshot(rig.now)
-    assert snapshot.state is ControllerState.TRACKING and snapshot.tracking_error == 0.0
+    assert snapshot.state is ControllerState.TRACKING and snapshot.tracking_error < 1e-4
     rig.run(4000)
     rig.follow, rig.q = False, rig.q + [0.0, 0.01, 0.0, -0.04, 0.0, 0.02, 0.0]
     rig.run(20)

@@ -74,11 +74,17 @@ def make_schedule(
             splice_ns = int(due[first]) - (int(due[first]) - splice_ns) // 1_000_000 * 1_000_000
     rest_by_ns = chunk.stamp_ns + max_open_loop_ns
     deadline_ns = min(chunk.stamp_ns + chunk.valid_for_ns, rest_by_ns - brake_ns)
-    last = max(first, int(np.searchsorted(due, deadline_ns, side="right")))
-    partial = 0.0
-    if last < chunk.horizon:
-        before = int(due[last]) - period_ns
-        partial = (deadline_ns - before) / period_ns
-        if partial < _SHORTEST_PART or deadline_ns - max(before, splice_ns) < SHORTEST_FIRST_NS:
-            partial = 0.0
+    last, partial = planned_until(due, period_ns, first, splice_ns, deadline_ns)
     return Schedule(due, first, last, partial, splice_ns, deadline_ns, rest_by_ns, period_ns, speed_scale, at_rest)
+
+
+def planned_until(due_ns: np.ndarray, period_ns: int, first: int, splice_ns: int, deadline_ns: int) -> tuple[int, float]:
+    """The first step that is due after the deadline, and the share of it that is done until then."""
+    last = max(first, int(np.searchsorted(due_ns, deadline_ns, side="right")))
+    if last == len(due_ns):
+        return last, 0.0
+    before = int(due_ns[last]) - period_ns
+    partial = (deadline_ns - before) / period_ns
+    if partial < _SHORTEST_PART or deadline_ns - max(before, splice_ns) < SHORTEST_FIRST_NS:
+        partial = 0.0
+    return last, partial

@@ -29,6 +29,8 @@ class ChunkPlan:
 
     times_ns (M,) int64; q, v, a (M, J) over all joints. planned_actions (H, D): what the curve does at the steps.
     anchor: as in ChunkReport, the arms one after the other. clamps in order of steps. attempts: how many curves were tried.
+    gave_way: a limit made it another one than smoothing alone would have, or kept a step from where it was asked.
+    reason: the worst that it would have broken.
     """
 
     times_ns: np.ndarray
@@ -39,6 +41,8 @@ class ChunkPlan:
     anchor: tuple[float, ...]
     clamps: tuple[Clamp, ...]
     attempts: int
+    gave_way: bool = False
+    reason: Violation | None = None
 
 
 def make_requests(arms: Sequence[Arm], timeline: Timeline, chunk: ActionChunk, schedule: Schedule) -> list[Request]:
@@ -86,7 +90,7 @@ def plan_chunk(
             shaped_by = (effort.inset, effort.joint_margin, effort.share)
             wanted = [arm.wanted(request, effort) for arm, request in zip(arms, requests)]
         shaped = wanted if effort.scale == 1.0 else _scaled(arms, requests, wanted, schedule, start, effort.scale)
-        edges = np.concatenate([[schedule.splice_ns], knots, _brake_times(knots, effort)])
+        edges = np.concatenate([[schedule.splice_ns], knots, brake_times(knots, effort)])
         times, intervals, through = edges[1:], edges[1:] - edges[:-1], np.hstack([w.q for w in shaped])
         q, v, a, rounds = smooth_within_limits(start, intervals, through, effort.weights, *limits)
         if rounds and first_try is None:
@@ -99,13 +103,15 @@ def plan_chunk(
         violation = check(arms, requests, start, edges, q, v, a)
         if violation is None:
             clamps = [clamp for w in shaped for clamp in w.clamps]
+            gave_way = bool(reasons or clamps)
             if reasons:
                 clamps += _altered(schedule, q[: len(knots)] - first_try, reasons, clamps)
             clamps += smoothing.clamps(arms, schedule, first_wanted, first_try)
             clamps += cut_off(schedule, chunk)
             anchor = tuple(x for request in requests for x in request.anchor)
             clamps = tuple(sorted(clamps, key=lambda c: c.step))
-            return ChunkPlan(times, q, v, a, columns_of(arms, chunk, requests, q[: len(knots)]), anchor, clamps, attempt)
+            done = columns_of(arms, chunk, requests, q[: len(knots)])
+            return ChunkPlan(times, q, v, a, done, anchor, clamps, attempt, gave_way, worst_of(reasons) if reasons else None)
         reasons.append(violation)
         softer = effort.yielding(violation)
         if softer is None:
@@ -122,7 +128,8 @@ def cut_off(schedule: Schedule, chunk: ActionChunk) -> list[Clamp]:
     ]
 
 
-def _brake_times(knots: np.ndarray, effort: Effort) -> np.ndarray:
+def brake_times(knots: np.ndarray, effort: Effort) -> np.ndarray:
+    """Knots of the stop behind these [ns]."""
     return knots[-1] + np.arange(1, _BRAKE_KNOTS + 1, dtype=np.int64) * (effort.brake_ns // _BRAKE_KNOTS)
 
 
@@ -159,11 +166,16 @@ def _altered(schedule: Schedule, off: np.ndarray, reasons: list[Violation], clam
 
     off (K, J) [rad]: from the plan that would have been, had there been no limits, to the one that is.
     """
-    contacts = [violation for violation in reasons if violation.kind == "collision"]
-    worst = max(contacts or reasons, key=lambda violation: violation.ratio)
+    worst = worst_of(reasons)
     known = {clamp.step for clamp in clamps}
     steps = schedule.first + np.flatnonzero(np.abs(off).max(axis=1) > NOTICEABLE)
     return [Clamp(int(step), worst.limit, worst.amount) for step in steps if step not in known]
+
+
+def worst_of(reasons: list[Violation]) -> Violation:
+    """A contact before all others."""
+    contacts = [violation for violation in reasons if violation.kind == "collision"]
+    return max(contacts or reasons, key=lambda violation: violation.ratio)
 
 
 def columns_of(arms: Sequence[Arm], chunk: ActionChunk, requests: Sequence[Request], q: np.ndarray) -> np.ndarray:

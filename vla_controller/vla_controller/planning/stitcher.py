@@ -15,6 +15,7 @@ from vla_controller.planning.arm import Request
 from vla_controller.planning.arm_group import ArmGroup
 from vla_controller.planning.chunk_plan import ChunkPlan, make_requests, plan_chunk
 from vla_controller.planning.effort import BRAKES_NS, SHORTEST_BRAKE_NS
+from vla_controller.planning.slower import plan_slower
 from vla_controller.planning.smoothing import Smoothing
 from vla_controller.planning.straight import plan_straight
 from vla_controller.planning.strategy import make_strategy
@@ -86,7 +87,11 @@ class Stitcher:
             shaped = self.strategy.shape(requests, now_ns)
             may_go_on = self._committed_scale == schedule.speed_scale
             plan = plan_straight(arms, shaped, timeline, chunk, schedule, may_go_on=may_go_on)
-            plan = plan or plan_chunk(arms, shaped, timeline, chunk, schedule, self._smoothing)
+            if plan is None:
+                plan = plan_chunk(arms, shaped, timeline, chunk, schedule, self._smoothing)
+                if not isinstance(plan, ChunkPlan) or plan.gave_way:
+                    given_way = plan
+                    plan = plan_slower(arms, shaped, timeline, chunk, schedule, given_way) or given_way
             if isinstance(plan, ChunkPlan):
                 return Stitched(schedule, plan, requests)
             refusal = refusal or Refusal(

@@ -113,7 +113,8 @@ def understand(card: CardContent, text: str, words: Words = Words.ANY, nearest: 
     other = other or [verb for verb in [strange_verb(text, _words_of(known, meaning.task))] if verb]
     problem = ""
     if named != wanted:
-        problem = f"it names {_list(named)}, the nearest sentence, '{meaning.sentence}', names {_list(wanted)}"
+        own = _list(named) if named else "nothing that the card has"
+        problem = f"it names {own}, the nearest sentence, '{meaning.sentence}', names {_list(wanted)}"
     elif other:
         problem = f"'{other[0]}' is not in what the nearest sentence, '{meaning.sentence}', asks for"
     elif cosine < NEAR:

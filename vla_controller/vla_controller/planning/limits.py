@@ -114,6 +114,8 @@ class Violation:
         return self.limit.split(" ", 1)[0]
 
     def __str__(self) -> str:
+        if self.kind == "collision":
+            return f"{self.limit}: nearer than {COLLISION_MARGIN * 1e3:g} mm"
         return f"{self.limit} exceeded by {self.amount:.4g}"
 
 

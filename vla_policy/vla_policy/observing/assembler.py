@@ -69,8 +69,7 @@ class ObservationAssembler:
             before_ns = kept[-1].stamp_ns if kept else stamp_ns
             if pixels.shape != (camera.height, camera.width, 3) or pixels.dtype != np.uint8:
                 if stamp_ns > before_ns or not kept:
-                    wanted = f"uint8 ({camera.height}, {camera.width}, 3)"
-                    self._invalid[name] = f"image of {pixels.dtype} {pixels.shape}, the card has {wanted}", stamp_ns
+                    self._invalid[name] = f"image of {_size(pixels)}, the card has {camera.width}x{camera.height}", stamp_ns
                 return
             if not self._arrivals[name].add(_Image(stamp_ns, pixels, receipt_steady_ns)):
                 return
@@ -247,3 +246,10 @@ def observation_skew_ns(observation: VLAObservation) -> int:
 
 def _is_arm_joint(card: InterfaceCard, field: str) -> bool:
     return any(field.rsplit(".", 1)[0] in arm.joints for arm in card.arms)
+
+
+def _size(pixels: np.ndarray) -> str:
+    """Width and height in words; what is no RGB image, by its array."""
+    if pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype == np.uint8:
+        return f"{pixels.shape[1]}x{pixels.shape[0]}"
+    return f"{pixels.dtype} {pixels.shape}"

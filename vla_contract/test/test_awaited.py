@@ -38,6 +38,12 @@ def test_a_topic_without_parts_takes_any_message_and_outputs_want_a_listener():
     assert words(many, 1.0) == ["waiting for j0, j1, j2, j3, j4, j5, j6, j7 and 4 more on /joint_states: nobody publishes there"]
 
 
+def test_what_comes_hides_nothing_behind_it():
+    awaited = Awaited({"camera": (), "joint_states": ("elbow",)})
+    awaited.heard("camera", 1.0)
+    assert words(awaited, 2.0) == ["waiting for elbow on /joint_states: nobody publishes there"]
+
+
 def test_silence_is_told_only_where_somebody_has_listened():
     """A node that has loaded for long asks at once when it is there, before any message has been read."""
     listening, inputs = Listening(5.0), Awaited(CELL)

@@ -28,6 +28,8 @@ _FOLLOWED = 0.8  # of the fastest that knots can tell
 _CORNER_S = 0.1  # [s] in which a corner of the way is rounded
 _GAIN = 0.7
 """Of what the plan that gave way in place misses, so much may be left: a flattened zigzag is not swung slowly."""
+_NEAR = 0.02
+"""Where no more is missed [rad], of the tool [m], nothing else is tried."""
 _SAMPLES = 24  # of a curve
 _BEYOND = 0.01
 """So far it may go beyond the way that was asked for, or as far as the plan that gave way in place [rad], of the tool [m]."""
@@ -53,7 +55,7 @@ def plan_slower(
         before = _Curve.of(timeline, schedule, given_way)
         bar = _missed(arms, requests, schedule, before)
         farthest = max(farthest, _beyond(arms, requests, schedule, before))
-    if bar <= NOTICEABLE:
+    if bar <= _NEAR:
         return None
     way = _Way.of(arms, requests, timeline, schedule)
     if way is None:

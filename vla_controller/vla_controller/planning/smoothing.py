@@ -50,7 +50,8 @@ class Smoothing:
         for arm, wish in zip(arms, wanted):
             q = np.ascontiguousarray(smoothed[:, arm.joints])
             off = np.abs(q - wish.q)
-            if not off.any():
+            farthest, widest = float((off @ arm.model.reach).max()), float(off.sum(axis=1).max())
+            if farthest <= self.position and widest <= self.angle:  # no pose is needed to know
                 continue
             position, angle = _apart(arm.model.forward_batch(q), arm.model.forward_batch(wish.q))
             for step in np.flatnonzero(position > self.position).tolist():

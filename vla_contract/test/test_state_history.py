@@ -40,6 +40,14 @@ def test_one_stamp_that_lay_ahead_was_wrong_alone():
     assert stamps(arrivals) == [10, 20, 30, 40, 50]
 
 
+def test_a_repetition_among_those_that_stay_back_does_not_count():
+    arrivals = Arrivals(8)
+    for stamp in (100, 10, 20, 20):
+        arrivals.add((stamp, stamp))
+    assert stamps(arrivals) == [100]
+    assert arrivals.add((30, 30)) and stamps(arrivals) == [10, 20, 30]
+
+
 def test_what_is_back_but_not_in_order_is_no_clock():
     arrivals = Arrivals(8)
     for stamp in (100, 50, 40, 30, 20, 10):

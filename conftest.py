@@ -23,33 +23,6 @@ def lane():
     os.environ["ROS_DOMAIN_ID"] = str(215 + number)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def announcing_seldom(lane, tmp_path_factory):
-    """Participants of this very process announce themselves every 8 s. It sees hundreds of others come and go, and one that goes
-    when an announcement falls due may stop it for ever (docs/explanation/decisions.md). Processes that tests start are as at a
-    user's: a process reads its profile once, with its first participant."""
-    own = os.environ.get("FASTDDS_DEFAULT_PROFILES_FILE", "")
-    try:
-        import rclpy
-    except ImportError:
-        return
-    if not Path(own).is_file():
-        return
-    period = "<sec>0</sec>\n              <nanosec>500000000</nanosec>"
-    text = Path(own).read_text()
-    assert period in text, f"{own} has another announcement: change this, too"
-    seldom = tmp_path_factory.mktemp("profile") / "fastdds.xml"
-    seldom.write_text(text.replace(period, "<sec>8</sec>"))
-    os.environ["FASTDDS_DEFAULT_PROFILES_FILE"] = str(seldom)
-    try:
-        context = rclpy.Context()
-        rclpy.init(context=context)
-        rclpy.create_node("first_participant", context=context).destroy_node()
-        rclpy.shutdown(context=context)
-    finally:
-        os.environ["FASTDDS_DEFAULT_PROFILES_FILE"] = own
-
-
 @pytest.fixture(autouse=True)
 def kept_domain(lane):
     """The next test is not left in the domain of a graph that this one started."""

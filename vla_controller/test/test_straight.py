@@ -171,7 +171,7 @@ def test_a_policy_that_asks_for_nearly_the_same_place_again_changes_nothing():
     end_ns, rng = end.stamp_ns + int(end.times_ns[-1]), np.random.default_rng(1)
     for number in range(1, 5):
         rig.run(150)
-        rig.send(place(goal, 16) + 3e-4 * rng.uniform(-1.0, 1.0, (16, 8)), number)
+        rig.send(place(goal, 16) + 3e-5 * rng.uniform(-1.0, 1.0, (16, 8)), number)
         assert rig.reports[-1].verdict is Verdict.ACCEPTED
     message = rig.arm_messages[-1]
     assert message.stamp_ns + int(message.times_ns[-1]) == pytest.approx(end_ns, abs=MS)

@@ -89,7 +89,7 @@ class Stitcher:
             plan = plan_straight(arms, shaped, timeline, chunk, schedule, may_go_on=may_go_on)
             if plan is None:
                 plan = plan_chunk(arms, shaped, timeline, chunk, schedule, self._smoothing)
-                if not isinstance(plan, ChunkPlan) or plan.gave_way:
+                if schedule.at_rest and (not isinstance(plan, ChunkPlan) or plan.gave_way):
                     given_way = plan
                     plan = plan_slower(arms, shaped, timeline, chunk, schedule, given_way) or given_way
             if isinstance(plan, ChunkPlan):

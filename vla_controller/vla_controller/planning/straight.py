@@ -19,7 +19,7 @@ from vla_controller.planning.timeline import CLOSEST_KNOTS_NS, Timeline
 from vla_controller.planning.ways_to_rest import State
 
 _SHARE = 0.995  # of each limit: rounding stays inside
-_SAME, _SAME_GOAL = 1e-9, 1e-3  # [rad] apart
+_SAME, _SAME_GOAL = 1e-9, 1e-4  # [rad] apart
 _ONE_PLACE = 0.01  # of the way there: so far steps may be apart, as numbers of a network are
 _ATTEMPTS = 8
 
